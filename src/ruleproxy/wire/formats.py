@@ -1,0 +1,70 @@
+"""Which provider format a path belongs to, and what an error looks like in it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import orjson
+
+Api = Literal[
+    "anthropic.messages",
+    "anthropic.count_tokens",
+    "openai.chat",
+    "openai.responses",
+    "bedrock.invoke",
+    "vertex.rawpredict",
+    "unknown",
+]
+
+_ENDINGS: tuple[tuple[str, Api], ...] = (
+    ("/v1/messages", "anthropic.messages"),
+    ("/v1/messages/count_tokens", "anthropic.count_tokens"),
+    ("/chat/completions", "openai.chat"),
+    ("/responses", "openai.responses"),
+    ("/invoke", "bedrock.invoke"),
+    ("/invoke-with-response-stream", "bedrock.invoke"),
+    (":rawPredict", "vertex.rawpredict"),
+    (":streamRawPredict", "vertex.rawpredict"),
+)
+
+# The error types of the Anthropic API by status: https://docs.anthropic.com/en/api/errors
+_ERROR_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    500: "api_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+
+
+def api_of(path: str) -> Api:
+    """The provider format that a request path (decoded, without query) is known to carry."""
+    for ending, api in _ENDINGS:
+        if path.endswith(ending) and (api != "bedrock.invoke" or "/model/" in path):
+            return api
+    return "unknown"
+
+
+def error_type(status: int) -> str:
+    """The Anthropic error type for a status; `api_error` for one that has none of its own."""
+    return _ERROR_TYPES.get(status, "invalid_request_error" if 400 <= status < 500 else "api_error")
+
+
+def error_object(api: Api, kind: str, message: str) -> dict[str, object]:
+    """An error body in the shape that the clients of a format read; `kind` is an Anthropic error type."""
+    match api:
+        case "openai.chat" | "openai.responses":
+            return {"error": {"message": message, "type": kind, "param": None, "code": None}}
+        case "bedrock.invoke":
+            return {"message": message}
+        case _:
+            return {"type": "error", "error": {"type": kind, "message": message}}
+
+
+def error_body(api: Api, kind: str, message: str) -> bytes:
+    """`error_object` as JSON."""
+    return orjson.dumps(error_object(api, kind, message))
