@@ -1,1 +1,1 @@
-"""Formats on the wire: headers, server-sent events, the provider formats. Incremental, without I/O, knows no rule."""
+"""Formats on the wire: headers, server-sent events, the provider formats. Without I/O, knows no rule."""
