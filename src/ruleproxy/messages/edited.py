@@ -1,0 +1,250 @@
+"""Messages while rules work on them. Every write goes through the journal, so that a failed rule can be undone."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote, unquote, urlsplit
+
+from ruleproxy.messages.body import Body
+from ruleproxy.messages.headers import HeaderFields
+from ruleproxy.messages.journal import Journal
+from ruleproxy.messages.message import Request, Response
+from ruleproxy.messages.query import QueryFields
+from ruleproxy.messages.values import EditRefused
+
+_UNSAFE: Final = re.compile("[\x00-\x20\x7f#]|%00")
+_METHOD: Final = re.compile("[A-Z][A-Z-]*")
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """A declared upstream: `origin` is `scheme://host[:port]` in lower case, `base` a path without a last slash."""
+
+    name: str
+    origin: str
+    base: str = ""
+
+    @classmethod
+    def from_url(cls, name: str, url: str) -> Upstream:
+        """An upstream from its URL. Raises ValueError that says what is wrong with it."""
+        origin, path, query = split_url(url)
+        if query:
+            raise ValueError(f"{url}: an upstream has no query")
+        return cls(name, origin, path.rstrip("/"))
+
+
+def split_url(url: str) -> tuple[str, str, str]:
+    """Origin, path and query of an http(s) URL. Raises ValueError that says what is wrong with it."""
+    if (match := _UNSAFE.search(url)) is not None:
+        what = (
+            "a fragment"
+            if match.group() == "#"
+            else "%00"
+            if match.group() == "%00"
+            else "a space or control character"
+        )
+        raise ValueError(f"{url!r} holds {what}")
+    parts = urlsplit(url)
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise ValueError(f"{url!r} is not an http or https URL with a host")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError(f"the URL of {parts.hostname} holds credentials: they belong in a header")
+    try:
+        port = parts.port
+    except ValueError:
+        raise ValueError(f"{url!r} has no valid port") from None
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    origin = f"{parts.scheme}://{host}" + ("" if port in (None, _PORTS[parts.scheme]) else f":{port}")
+    return origin, parts.path, parts.query
+
+
+class EditedUpstream:
+    """Where the request goes: one of the declared upstreams, and the path there if a rule wrote the whole URL."""
+
+    __slots__ = ("_journal", "base_path", "declared", "exact_path", "name", "origin", "timeout")
+
+    def __init__(self, declared: tuple[Upstream, ...], journal: Journal) -> None:
+        first = declared[0]
+        self.declared = declared
+        self.name = first.name
+        self.origin = first.origin
+        self.base_path = first.base
+        self.exact_path: str | None = None
+        self.timeout: float | None = None
+        self._journal = journal
+
+    @property
+    def host(self) -> str:
+        """The host name, without a port."""
+        return urlsplit(self.origin).hostname or ""
+
+    @property
+    def base(self) -> str:
+        """Origin and base path."""
+        return self.origin + self.base_path
+
+    def become_base(self, url: str) -> bool:
+        """Send to another base; path and query of the request are kept."""
+        origin, path, query = self._declared_origin(url)
+        if query:
+            raise EditRefused("upstream.base has no query: the request's own is kept")
+        return self._change("base", self.base, origin, path.rstrip("/"), None)
+
+    def become_url(self, url: str, path: str) -> bool:
+        """Send to exactly this URL; `path` is the one that would have been asked for. The query is the caller's."""
+        origin, exact, _ = self._declared_origin(url)
+        return self._change("url", self.origin + path, origin, self.base_path, exact or "/")
+
+    def become_name(self, name: str) -> bool:
+        """Send to a declared upstream."""
+        for upstream in self.declared:
+            if upstream.name == name:
+                return self._change("name", self.name, upstream.origin, upstream.base, None, name)
+        raise EditRefused(f"no upstream is named {name!r}: declared are {', '.join(u.name for u in self.declared)}")
+
+    def write_timeout(self, seconds: float) -> bool:
+        """Give up on an upstream that is silent for this long."""
+        if seconds == self.timeout:
+            return False
+        self._journal.add(setattr, self, "timeout", self.timeout)
+        if self._journal.detailed:
+            self._journal.describe("~", "upstream.timeout", str(self.timeout or "default"), f"{seconds:g}s")
+        self.timeout = seconds
+        return True
+
+    def _declared_origin(self, url: str) -> tuple[str, str, str]:
+        if not isinstance(url, str):
+            raise EditRefused("an upstream takes a string")
+        try:
+            parts = split_url(url)
+        except ValueError as error:
+            raise EditRefused(str(error)) from None
+        if parts[0] not in {upstream.origin for upstream in self.declared}:
+            known = ", ".join(upstream.origin for upstream in self.declared)
+            raise EditRefused(f"{parts[0]} is not a declared upstream (declared: {known})")
+        return parts
+
+    def _change(
+        self, what: str, before: str, origin: str, base: str, exact: str | None, name: str | None = None
+    ) -> bool:
+        name = name or next(
+            u.name for u in sorted(self.declared, key=lambda u: u.name != self.name) if u.origin == origin
+        )
+        state = (self.name, self.origin, self.base_path, self.exact_path)
+        fresh = (name, origin, base, exact)
+        if state == fresh:
+            return False
+        self._journal.add(self._restore, *state)
+        self._restore(*fresh)
+        if self._journal.detailed:
+            after = {"base": self.base, "url": origin + (exact or ""), "name": name}[what]
+            self._journal.describe("~", f"upstream.{what}", before, after)
+        return True
+
+    def _restore(self, name: str, origin: str, base: str, exact: str | None) -> None:
+        self.name, self.origin, self.base_path, self.exact_path = name, origin, base, exact
+
+
+class EditedRequest:
+    """A request on its way through the rules; `raw_path` is percent-encoded text, without the proxy's base path."""
+
+    __slots__ = ("_journal", "body", "headers", "method", "query", "raw_path", "upstream")
+
+    def __init__(self, request: Request, declared: tuple[Upstream, ...], journal: Journal) -> None:
+        self.method = request.method
+        self.raw_path = request.raw_path.decode("latin-1")
+        self.query = QueryFields(request.query, journal)
+        self.headers = HeaderFields(request.headers, journal)
+        self.body = Body(request.body, journal, encoded_problem(self.headers))
+        self.upstream = EditedUpstream(declared, journal)
+        self._journal = journal
+
+    @property
+    def path(self) -> str:
+        """The path decoded."""
+        return unquote(self.raw_path)
+
+    def write_path(self, path: str) -> bool:
+        """Write the decoded path; it is encoded once."""
+        return self.write_raw_path(quote(path, safe="/:@!$&'()*+,;=-._~"), "path")
+
+    def write_raw_path(self, path: str, where: str = "raw_path") -> bool:
+        """Write the path as it shall stand in the request line."""
+        if not path.startswith("/") or _UNSAFE.search(path) is not None or "?" in path or not path.isascii():
+            raise EditRefused(
+                f"{path[:80]!r} cannot be a path: it begins with / and holds no space, ?, #, %00 or control"
+            )
+        return self._write("raw_path", where, path)
+
+    def write_method(self, method: str) -> bool:
+        """Write the method."""
+        if _METHOD.fullmatch(method) is None:
+            raise EditRefused(f"{method[:40]!r} is not a method")
+        return self._write("method", "method", method)
+
+    def _write(self, attribute: str, where: str, value: str) -> bool:
+        before = getattr(self, attribute)
+        if before == value:
+            return False
+        self._journal.add(setattr, self, attribute, before)
+        if self._journal.detailed:
+            self._journal.describe("~", where, before, value)
+        setattr(self, attribute, value)
+        return True
+
+    def write_url(self, url: str) -> bool:
+        """Send to exactly this URL; its query takes the place of the client's."""
+        changed = self.upstream.become_url(url, self.outgoing_path)
+        query = split_url(url)[2].encode("latin-1")
+        if query != self.query.text:
+            self.query.become(query)
+            changed = True
+        return changed
+
+    @property
+    def outgoing_path(self) -> str:
+        """The path that the upstream is asked for."""
+        exact = self.upstream.exact_path
+        return self.upstream.base_path + self.raw_path if exact is None else exact
+
+    @property
+    def url(self) -> str:
+        """The whole URL that the upstream is asked for."""
+        query = self.query.text.decode("latin-1")
+        return self.upstream.origin + self.outgoing_path + (f"?{query}" if query else "")
+
+
+class EditedResponse:
+    """An answer on its way through the rules; `streamed` says that it is a stream, which has no body to read."""
+
+    __slots__ = ("_journal", "body", "headers", "status", "streamed")
+
+    def __init__(self, response: Response, journal: Journal, *, streamed: bool = False) -> None:
+        self.status = response.status
+        self.headers = HeaderFields(response.headers, journal)
+        self.body = Body(response.body, journal, encoded_problem(self.headers))
+        self.streamed = streamed
+        self._journal = journal
+
+    def write_status(self, status: int) -> bool:
+        """Write the status, 200 to 599."""
+        if not isinstance(status, int) or isinstance(status, bool) or not 200 <= status <= 599:
+            raise EditRefused(f"{status!r} is not a status of a final answer (200 to 599)")
+        if status == self.status:
+            return False
+        self._journal.add(setattr, self, "status", self.status)
+        if self._journal.detailed:
+            self._journal.describe("~", "status", str(self.status), str(status))
+        self.status = status
+        return True
+
+
+def encoded_problem(headers: HeaderFields) -> str | None:
+    """Why a body with these headers cannot be read as it is, if so."""
+    encoding = headers.get("content-encoding")
+    if isinstance(encoding, str) and encoding.strip().lower() not in ("", "identity"):
+        return f"content-encoding {encoding}: not opened"
+    return None

@@ -1,0 +1,107 @@
+"""Header lines as rules see them: names without case, values as one string or as a list over all lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from ruleproxy.messages.journal import Journal, Kind
+from ruleproxy.messages.message import Headers
+from ruleproxy.messages.values import NIL, EditRefused, Nil
+
+_NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+_FORBIDDEN: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f]|%00")
+
+FRAMING: Final = frozenset(
+    (b"connection", b"content-length", b"host", b"keep-alive", b"proxy-connection", b"te", b"trailer",
+     b"transfer-encoding", b"upgrade")
+)  # fmt: skip
+"""Headers that say how a message is framed or where it goes: the proxy's own, never a rule's."""
+
+
+class HeaderFields:
+    """The header lines of one message. What no rule writes keeps its spelling, order and repetition."""
+
+    __slots__ = ("_journal", "lines")
+
+    def __init__(self, lines: Headers, journal: Journal) -> None:
+        self.lines = lines
+        self._journal = journal
+
+    def get(self, name: str) -> str | Nil:
+        """The lines of a header joined with `, `; `NIL` where there is none."""
+        wanted = name.lower().encode("latin-1", "replace")
+        found = [value for key, value in self.lines if key.lower() == wanted]
+        if not found:
+            return NIL
+        return b", ".join(found).decode("latin-1") if len(found) > 1 else found[0].decode("latin-1")
+
+    def values(self, name: str) -> list[str]:
+        """The trimmed, non-empty members of a comma list over all lines."""
+        text = self.get(name)
+        return split_list(text) if isinstance(text, str) else []
+
+    def names(self) -> list[str]:
+        """The names that are there, in lower case, each once, in order."""
+        return list(dict.fromkeys(key.lower().decode("latin-1") for key, _ in self.lines))
+
+    def write(self, name: str, value: str) -> bool:
+        """Make a header one line with this value, at the place of its first line; False where it is that already."""
+        return self._replace(name, [value])
+
+    def write_values(self, name: str, values: Sequence[str]) -> bool:
+        """Make a header one comma list (`a,b`); an empty one goes."""
+        if values == self.values(name):
+            return False
+        return self._replace(name, [",".join(values)] if values else [])
+
+    def remove(self, name: str) -> bool:
+        """Take all lines of a header away."""
+        return self._replace(name, [])
+
+    def _replace(self, name: str, values: list[str]) -> bool:
+        key = _checked_name(name)
+        fresh = [_checked_value(name, value) for value in values]
+        wanted = key.lower()
+        places = [index for index, (other, _) in enumerate(self.lines) if other.lower() == wanted]
+        before = [self.lines[index][1] for index in places]
+        if before == fresh:
+            return False
+        spelling = self.lines[places[0]][0] if places else key
+        lines = [line for index, line in enumerate(self.lines) if index not in places]
+        at = places[0] if places else len(lines)
+        lines[at:at] = [(spelling, value) for value in fresh]
+        self._journal.add(setattr, self, "lines", self.lines)
+        if self._journal.detailed:
+            shown = [b", ".join(lines).decode("latin-1") if lines else None for lines in (before, fresh)]
+            kind: Kind = "~" if before and fresh else "+" if fresh else "-"
+            self._journal.describe(kind, f"header {name.lower()}", *shown)
+        self.lines = lines
+        return True
+
+
+def split_list(text: str) -> list[str]:
+    """The trimmed, non-empty members of a comma list."""
+    return [member for part in text.split(",") if (member := part.strip(" \t"))]
+
+
+def _checked_name(name: str) -> bytes:
+    key = name.encode("latin-1", "replace")
+    if _NAME.fullmatch(key) is None:
+        raise EditRefused(f"{name!r} is not a header name")
+    if key.lower() in FRAMING:
+        raise EditRefused(f"header {name.lower()} frames the message: the proxy writes it")
+    return key
+
+
+def _checked_value(name: str, value: str) -> bytes:
+    if not isinstance(value, str):
+        raise EditRefused(f"header {name.lower()} takes a string")
+    if (match := _FORBIDDEN.search(value)) is not None:
+        what = {"\r": "a line break", "\n": "a line break", "\x00": "a NUL", "%00": "%00"}.get(match.group())
+        raise EditRefused(f"header {name.lower()} cannot hold {what or 'a control character'}")
+    try:
+        return value.encode("latin-1").strip(b" \t")
+    except UnicodeEncodeError:
+        raise EditRefused(f"header {name.lower()} cannot hold {value[:40]!r}: not Latin-1") from None

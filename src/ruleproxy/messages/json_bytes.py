@@ -1,0 +1,114 @@
+"""A JSON body that is opened only where a rule looks, and put back byte for byte where none wrote.
+
+Theory of operation. A container is decoded one level at a time into `Raw` slices: what is not opened stays bytes.
+Nodes are views on such levels. An edit replaces a level's member table by a changed copy (so that undoing is
+putting the old table back) and marks the way up to the root as touched. Putting back walks down the touched way
+only: each touched level is laid out, that is, the exact places of its members in the source text are found and
+*proved* (every byte between two members is accounted for), then unchanged runs are copied as slices and changed
+values are written between them. A level that cannot be laid out without doubt (a repeated key) refuses its edits.
+
+The judge of validity is msgspec, which is strict about everything it skips but UTF-8, so that is checked first.
+It also refuses lone surrogates (`"\\ud83d"` without its other half), which are valid JSON and which real clients
+send. Those escapes are masked by private-use ones of the same length before decoding and unmasked on the way out.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from ruleproxy.messages.journal import Journal
+from ruleproxy.messages.layout import Output
+from ruleproxy.messages.nodes import ListNode, Node, ObjectNode
+from ruleproxy.messages.surrogates import Masking, mask_lone_surrogates
+from ruleproxy.messages.values import Value, number
+
+# A list of objects is what bodies are made of: one call opens two levels. What is no such list is decoded again.
+_value: Final = msgspec.json.Decoder(str | int | float | bool | None | list[dict[str, Raw]] | dict[str, Raw])
+_any: Final = msgspec.json.Decoder(str | int | float | bool | None | list[Raw] | dict[str, Raw])
+
+
+class NotEditable(Exception):
+    """These bytes are not JSON that can be edited; they pass as they came."""
+
+
+class Document:
+    """One JSON text. `root` is a node, or a scalar where the text is one. Raises `NotEditable`."""
+
+    __slots__ = ("journal", "masking", "root", "source", "text")
+
+    def __init__(self, source: bytes, journal: Journal) -> None:
+        self.source = source
+        self.journal = journal
+        self.masking: Masking | None = None
+        self.text = source
+        self.root: Value = self._open()
+
+    def _open(self) -> Value:
+        if not self.source.isascii():
+            try:
+                self.source.decode()
+            except UnicodeDecodeError as error:
+                raise NotEditable(f"not JSON: invalid UTF-8 at byte {error.start}") from None
+        try:
+            try:
+                raw = msgspec.json.decode(self.source, type=Raw)
+            except msgspec.DecodeError:
+                self.text, self.masking = mask_lone_surrogates(self.source, self.source, None)
+                if self.masking is None:
+                    raise
+                raw = msgspec.json.decode(self.text, type=Raw)
+            start = len(self.text) - len(self.text.lstrip(b" \t\r\n"))
+            return self.decode(raw, None, None, start)
+        except msgspec.DecodeError as error:
+            reason = str(error).removeprefix("JSON is malformed: ")
+            raise NotEditable(f"not JSON: {reason[0].lower()}{reason[1:]}" if reason else "not JSON") from None
+        except RecursionError:
+            raise NotEditable("JSON nested too deeply to be edited") from None
+
+    def decode(self, raw: Raw, parent: Node | None, key: str | None, start: int = -1) -> Value:
+        """The value of a raw slice: a node for a container, else the scalar."""
+        try:
+            value = _value.decode(raw)
+        except msgspec.ValidationError:
+            value = self._decode_unusual(raw)
+        kind = type(value)
+        if kind is str:
+            return self.masking.reveal(value) if self.masking else value
+        if kind is dict:
+            return ObjectNode(self, parent, key, raw, value, start)
+        if kind is list:
+            return ListNode(self, parent, key, raw, value, start)
+        if kind is float:
+            return number(bytes(raw))
+        return value
+
+    @staticmethod
+    def _decode_unusual(raw: Raw) -> Value:
+        # A list of anything but objects, or a number past the range of a float.
+        try:
+            return _any.decode(raw)
+        except msgspec.ValidationError:
+            return number(bytes(raw))
+
+    def adopt(self, data: bytes) -> bytes:
+        """JSON text written by a rule, with its lone surrogates masked like those of the source."""
+        if b"\\u" not in data:
+            return data
+        masked, self.masking = mask_lone_surrogates(data, self.source, self.masking)
+        return masked
+
+    def to_json(self) -> tuple[bytes, int]:
+        """The text as it is now, and how many of its bytes are the source's own."""
+        if not isinstance(self.root, Node) or not self.root.touched:
+            return self.source, len(self.source)
+        output = Output(self.text)
+        start = self.root.start
+        output.copy(self.text, 0, start)
+        self.root.write(output)
+        end = start + len(self.root.source())
+        output.copy(self.text, end, len(self.text))
+        data = output.join()
+        return (self.masking.unmask(data) if self.masking else data), output.reused

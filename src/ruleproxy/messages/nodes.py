@@ -1,0 +1,393 @@
+"""Objects and arrays of a document as rules see them: views on levels of JSON text (see `json_bytes`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from msgspec import Raw
+
+from ruleproxy.messages.layout import Entry, Output, lay_out_list, lay_out_object
+from ruleproxy.messages.values import NIL, EditRefused, Value, encode
+
+if TYPE_CHECKING:
+    from ruleproxy.messages.json_bytes import Document
+
+_items: Final = msgspec.json.Decoder(list[Raw])
+_SHOWN: Final = 200
+
+
+class Node:
+    """A container in a document: what it was opened from, and whether anything in it changed."""
+
+    __slots__ = ("_buffer", "children", "document", "key", "parent", "raw", "start", "touched")
+
+    def __init__(self, document: Document, parent: Node | None, key: str | None, raw: Raw | None, start: int) -> None:
+        self.document = document
+        self.parent = parent
+        self.key = key
+        self.raw = raw
+        self.start = start
+        self.touched = False
+        self.children: dict[Any, tuple[Raw, Node]] | None = None
+        self._buffer: bytes | None = document.text if start >= 0 else None
+
+    def touch(self) -> None:
+        """Mark the way up to the root as changed."""
+        node: Node | None = self
+        while node is not None and not node.touched:
+            node.touched = True
+            node = node.parent
+
+    def source(self) -> bytes:
+        """The bytes this node was opened from."""
+        if self.raw is None:
+            assert self.parent is not None
+            self.parent.locate(self)
+        assert self.raw is not None
+        return bytes(self.raw)
+
+    def place(self) -> tuple[bytes, int]:
+        """The buffer that holds this node's source, and where in it the node starts."""
+        if self._buffer is None:
+            assert self.parent is not None
+            self.parent.locate(self)
+            if self._buffer is None:  # written by a rule: a text of its own
+                self._buffer, self.start = self.source(), 0
+        return self._buffer, self.start
+
+    def settle(self, buffer: bytes, start: int, raw: Raw | None = None) -> None:
+        """Be told by the parent where the source stands."""
+        self._buffer, self.start = buffer, start
+        if raw is not None:
+            self.raw = raw
+
+    def locate(self, child: Node) -> None:
+        """Tell a child where its source stands (`settle`); one that a rule put here is told nothing."""
+        raise NotImplementedError
+
+    def write(self, output: Output) -> None:
+        """Put this node's current text into the output."""
+        raise NotImplementedError
+
+    def key_of(self, child: Node) -> str:
+        """The child's step in a pointer, as it is now."""
+        raise NotImplementedError
+
+    def pointer(self) -> str:
+        """Where this node is now, as a JSON pointer (RFC 6901)."""
+        steps: list[str] = []
+        node: Node = self
+        while node.parent is not None:
+            steps.append(escape_step(node.parent.key_of(node)))
+            node = node.parent
+        return "".join("/" + step for step in reversed(steps))
+
+    def current_text(self) -> bytes:
+        """This node's text as it is now, lone surrogates still masked."""
+        if not self.touched:
+            return self.source()
+        output = Output(self.document.text)
+        self.write(output)
+        return output.join()
+
+    def to_json(self) -> bytes:
+        """This node's text as it is now."""
+        text = self.current_text()
+        return self.document.masking.unmask(text) if self.document.masking else text
+
+    def describe(self, kind: Any, step: str, before: Raw | Node | None, after: Raw | Node | None) -> None:
+        """Tell a detailed journal of an edit of the member `step`."""
+        if self.document.journal.detailed:
+            where = f"{self.pointer()}/{escape_step(step)}"
+            self.document.journal.describe(kind, where, show(before), show(after))
+
+    def _child(self, key: Any, raw: Raw, name: str | None) -> Value:
+        # An opened container stays the same node for as long as the same slice stands there.
+        if self.children is None:
+            self.children = {}
+        elif (known := self.children.get(key)) is not None and known[0] is raw:
+            return known[1]
+        value = self.document.decode(raw, self, name)
+        if isinstance(value, Node):
+            self.children[key] = (raw, value)
+        return value
+
+
+class ObjectNode(Node):
+    """A JSON object. Members are read with `get`, changed with `put`, `remove` and `rename`."""
+
+    __slots__ = ("_entries", "members", "original")
+
+    def __init__(
+        self,
+        document: Document,
+        parent: Node | None,
+        key: str | None,
+        raw: Raw | None,
+        members: dict[str, Raw],
+        start: int = -1,
+    ) -> None:
+        super().__init__(document, parent, key, raw, start)
+        self.members = members
+        self.original = members
+        self._entries: list[Entry] | None = None
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def get(self, name: str) -> Value:
+        """The member's value, a node for a container; `NIL` where there is none."""
+        raw = self.members.get(name)
+        if raw is None:
+            return NIL
+        children = self.children
+        if children is not None and (known := children.get(name)) is not None and known[0] is raw:
+            return known[1]
+        value = self.document.decode(raw, self, name)
+        if isinstance(value, Node):
+            if children is None:
+                self.children = {name: (raw, value)}
+            else:
+                children[name] = (raw, value)
+        return value
+
+    def names(self) -> list[str]:
+        """The names of the members, in order."""
+        return list(self.members)
+
+    def put(self, name: str, value: Value) -> bool:
+        """Write a member, at its place or as the last one; False where that changes nothing."""
+        data = self.document.adopt(encode(value))
+        before = self.members.get(name)
+        if before is not None and self._text_of(name, before) == data:
+            return False
+        self._refuse_repeated(name)
+        raw = Raw(data)
+        self._change({**self.members, name: raw}, "~" if before is not None else "+", name, before, raw)
+        return True
+
+    def remove(self, name: str) -> bool:
+        """Take a member away; False where there is none."""
+        before = self.members.get(name)
+        if before is None:
+            return False
+        self._refuse_repeated(name)
+        members = self.members.copy()
+        del members[name]
+        self._change(members, "-", name, before, None)
+        return True
+
+    def rename(self, name: str, other: str) -> bool:
+        """Give a member another name at the same place; False where there is none. Refuses a name that is taken."""
+        before = self.members.get(name)
+        if before is None or name == other:
+            return False
+        if other in self.members:
+            raise EditRefused(f"{self.pointer()}/{escape_step(other)} is there already")
+        self._refuse_repeated(name)
+        raw = Raw(self._text_of(name, before))
+        members = {other if key == name else key: raw if key == name else item for key, item in self.members.items()}
+        self._change(members, "-", name, before, None)
+        self.describe("+", other, None, raw)
+        return True
+
+    def _change(self, members: dict[str, Raw], kind: Any, name: str, before: Raw | None, after: Raw | None) -> None:
+        shown = self._current(name, before) if before is not None and self.document.journal.detailed else before
+        self.document.journal.add(setattr, self, "members", self.members)
+        self.describe(kind, name, shown, after)
+        self.members = members
+        self.touch()
+
+    def _current(self, name: str, raw: Raw) -> Raw | Node:
+        known = self.children.get(name) if self.children else None
+        return known[1] if known is not None and known[0] is raw else raw
+
+    def _text_of(self, name: str, raw: Raw) -> bytes:
+        current = self._current(name, raw)
+        return current.current_text() if isinstance(current, Node) else bytes(current)
+
+    def _refuse_repeated(self, name: str) -> None:
+        if sum(entry.name == name for entry in self._layout()[0]) > 1:
+            raise EditRefused(f"{self.pointer()}/{escape_step(name)} stands there more than once")
+
+    def _layout(self) -> tuple[list[Entry], bytes, int]:
+        buffer, start = self.place()
+        if self._entries is None:
+            self._entries, _ = lay_out_object(buffer, start, self.original)
+        return self._entries, buffer, start
+
+    def locate(self, child: Node) -> None:
+        """See `Node.locate`."""
+        assert child.raw is not None
+        if child.key is not None and self.original.get(child.key) is child.raw:
+            entries, buffer, _ = self._layout()
+            entry = next(entry for entry in reversed(entries) if entry.name == child.key)
+            child.settle(buffer, entry.value_start)
+
+    def key_of(self, child: Node) -> str:
+        """See `Node.key_of`."""
+        return child.key or ""
+
+    def write(self, output: Output) -> None:
+        """See `Node.write`."""
+        entries, buffer, start = self._layout()
+        if not self.touched:
+            output.copy(buffer, start, start + len(self.source()))
+            return
+        by_name = {entry.name: entry for entry in entries}
+        output.begin(buffer, start, entries)
+        order = list(self.members)
+        if len(by_name) < len(entries):  # a repeated key: all of its members as they came, the others in their order
+            for entry in entries:
+                if by_name[entry.name] is not entry:
+                    output.original(entry)
+                elif entry.name in self.members:
+                    self._write_member(output, entry.name, entry)
+            order = [name for name in order if name not in by_name]
+        for name in order:
+            self._write_member(output, name, by_name.get(name))
+        output.finish()
+
+    def _write_member(self, output: Output, name: str, entry: Entry | None) -> None:
+        raw = self.members[name]
+        if entry is None:
+            output.added(encode(name), self._text_of(name, raw))
+        elif self.original[name] is not raw:
+            output.replaced(entry, self._text_of(name, raw))
+        elif isinstance(current := self._current(name, raw), Node) and current.touched:
+            output.edited(entry, current.write)
+        else:
+            output.original(entry)
+
+
+class ListNode(Node):
+    """A JSON array. Elements are nodes for containers and raw slices for scalars; `read` gives their values."""
+
+    __slots__ = ("_entries", "items", "original")
+
+    def __init__(
+        self,
+        document: Document,
+        parent: Node | None,
+        key: str | None,
+        raw: Raw | None,
+        items: list[Any],
+        start: int = -1,
+    ) -> None:
+        super().__init__(document, parent, key, raw, start)
+        if items and type(items[0]) is dict:
+            opened: list[Raw | Node] = [ObjectNode(document, self, None, None, members) for members in items]
+        else:
+            opened = [self._element(item) for item in items]
+        self.items = opened
+        self.original = opened
+        self._entries: list[Entry] | None = None
+
+    def _element(self, raw: Raw) -> Raw | Node:
+        value = self.document.decode(raw, self, None)
+        return value if isinstance(value, Node) else raw
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[Value]:
+        return map(self.read, self.items)
+
+    def read(self, item: Raw | Node) -> Value:
+        """The value of an element."""
+        return self.document.decode(item, self, None) if type(item) is Raw else item
+
+    def make(self, value: Value) -> Raw | Node:
+        """A value of a rule as an element for `arrange`."""
+        return self._element(Raw(self.document.adopt(encode(value))))
+
+    def arrange(self, items: list[Raw | Node], kind: Any, step: str, before: Any = None, after: Any = None) -> None:
+        """Make these the elements: the ones that were there, in any order or choice, and new ones from `make`.
+
+        `kind`, `step`, `before` and `after` are what a detailed journal says of it.
+        """
+        self._layout()  # refuses, before anything changed, what could not be put back
+        self.document.journal.add(setattr, self, "items", self.items)
+        self.describe(kind, step, before, after)
+        self.items = items
+        self.touch()
+
+    def index(self, item: Raw | Node) -> int:
+        """Where an element is now; -1 where it is no more."""
+        return next((index for index, other in enumerate(self.items) if other is item), -1)
+
+    def replace(self, item: Raw | Node, value: Value) -> Raw | Node:
+        """Put a value in the place of an element; gives the new element."""
+        index = self.index(item)
+        if index < 0:
+            raise EditRefused(f"an element of {self.pointer() or '/'} that was removed cannot be rewritten")
+        element = self.make(value)
+        items = self.items.copy()
+        items[index] = element
+        self.arrange(items, "~", str(index), item, element)
+        return element
+
+    def _layout(self) -> tuple[list[Entry], bytes, int]:
+        buffer, start = self.place()
+        if self._entries is None:
+            # The one-call opening of a list of objects has no slices of its elements: they are read here.
+            raws = _items.decode(self.source())
+            self._entries, _ = lay_out_list(buffer, start, raws)
+            for item, raw, entry in zip(self.original, raws, self._entries, strict=True):
+                if isinstance(item, Node):
+                    item.settle(buffer, entry.value_start, raw)
+        return self._entries, buffer, start
+
+    def locate(self, child: Node) -> None:
+        """See `Node.locate`."""
+        if child.raw is None or any(item is child for item in self.original):
+            self._layout()
+
+    def key_of(self, child: Node) -> str:
+        """See `Node.key_of`."""
+        index = self.index(child)
+        return str(index) if index >= 0 else "-"
+
+    def write(self, output: Output) -> None:
+        """See `Node.write`."""
+        entries, buffer, start = self._layout()
+        if not self.touched:
+            output.copy(buffer, start, start + len(self.source()))
+            return
+        places = {id(item): entry for item, entry in zip(self.original, entries, strict=True)}
+        output.begin(buffer, start, entries)
+        for item in self.items:
+            entry = places.get(id(item))
+            if entry is None:
+                output.added(None, item.current_text() if isinstance(item, Node) else bytes(item))
+            elif isinstance(item, Node) and item.touched:
+                output.edited(entry, item.write)
+            else:
+                output.original(entry)
+        output.finish()
+
+
+def escape_step(step: str) -> str:
+    """A member name as a step of a JSON pointer (RFC 6901, section 3)."""
+    return step.replace("~", "~0").replace("/", "~1")
+
+
+def show(value: Raw | Node | None) -> str | None:
+    """JSON text for people, cut to a length that fits a terminal."""
+    if value is None:
+        return None
+    text = (value.to_json() if isinstance(value, Node) else bytes(value)).decode("utf-8", "replace")
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters)"
+
+
+def plain(value: Value) -> Value:
+    """A node as Python lists and dicts (scalars stay what they are)."""
+    match value:
+        case ObjectNode():
+            return {name: plain(value.get(name)) for name in value.names()}
+        case ListNode():
+            return [plain(item) for item in value]
+        case _:
+            return value

@@ -1,0 +1,81 @@
+"""The query of a URL as rules see it: decoded members, while what no rule writes stays as it was spelled."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import quote, unquote_plus
+
+from ruleproxy.messages.journal import Journal
+from ruleproxy.messages.values import NIL, EditRefused, Nil
+
+_FORBIDDEN: Final = re.compile("[\x00-\x20\x7f#]")
+
+
+class QueryFields:
+    """`a=1&b=2` as segments. The first of a repeated name is the one that is read; writing replaces all."""
+
+    __slots__ = ("_journal", "text")
+
+    def __init__(self, text: bytes, journal: Journal) -> None:
+        self.text = text
+        self._journal = journal
+
+    def get(self, name: str) -> str | Nil:
+        """The decoded value of a member (empty without `=`); `NIL` where there is none."""
+        for key, value in self._segments():
+            if key == name:
+                return value
+        return NIL
+
+    def names(self) -> list[str]:
+        """The decoded names, each once, in order."""
+        return list(dict.fromkeys(key for key, _ in self._segments()))
+
+    def put(self, name: str, value: str) -> bool:
+        """Write a member at the place of the first of its name, or as the last one."""
+        if not isinstance(value, str):
+            raise EditRefused(f"query member {name} takes a string")
+        fresh = f"{quote(name, safe='-._~')}={quote(value, safe='-._~:,')}".encode()
+        return self._replace(name, fresh, value)
+
+    def remove(self, name: str) -> bool:
+        """Take a member away."""
+        return self._replace(name, None, None)
+
+    def become(self, text: bytes) -> None:
+        """Be another query altogether."""
+        if _FORBIDDEN.search(text.decode("latin-1")) is not None:
+            raise EditRefused("a query cannot hold spaces, control characters or #")
+        self._change(text, "query", self.text.decode("latin-1") or None, text.decode("latin-1") or None)
+
+    def _segments(self) -> list[tuple[str, str]]:
+        parts = (segment.partition("=") for segment in self.text.decode("latin-1").split("&") if segment)
+        return [(unquote_plus(key), unquote_plus(value)) for key, _, value in parts]
+
+    def _replace(self, name: str, fresh: bytes | None, value: str | None) -> bool:
+        kept: list[bytes] = []
+        before = self.get(name)
+        if before is NIL and fresh is None:
+            return False
+        for segment in self.text.split(b"&") if self.text else []:
+            if unquote_plus(segment.partition(b"=")[0].decode("latin-1")) != name:
+                kept.append(segment)
+            elif fresh is not None:
+                kept.append(fresh)
+                fresh = None
+        if fresh is not None:
+            kept.append(fresh)
+        text = b"&".join(kept)
+        if text == self.text or before == value:
+            return False
+        self._change(text, f"query {name}", None if before is NIL else str(before), value)
+        return True
+
+    def _change(self, text: bytes, where: str, before: str | None, after: str | None) -> None:
+        if text == self.text:
+            return
+        self._journal.add(setattr, self, "text", self.text)
+        if self._journal.detailed:
+            self._journal.describe("~" if before and after else "+" if after else "-", where, before, after)
+        self.text = text
