@@ -39,6 +39,7 @@ _ERROR_TYPES = {
     504: "timeout_error",
     529: "overloaded_error",
 }
+_ERROR_STATUSES = {kind: status for status, kind in _ERROR_TYPES.items()}
 
 
 def api_of(path: str) -> Api:
@@ -52,6 +53,11 @@ def api_of(path: str) -> Api:
 def error_type(status: int) -> str:
     """The Anthropic error type for a status; `api_error` for one that has none of its own."""
     return _ERROR_TYPES.get(status, "invalid_request_error" if 400 <= status < 500 else "api_error")
+
+
+def error_status(kind: str) -> int:
+    """The status that an Anthropic error type comes with; 500 (clients ask again) for an unknown one."""
+    return _ERROR_STATUSES.get(kind, 500)
 
 
 def error_object(api: Api, kind: str, message: str) -> dict[str, object]:

@@ -90,9 +90,7 @@ class Decoder:
         self._raw_size = 0
         self._line: list[bytes] = []  # earlier pieces of the line that is under way
         self._held_return = False  # the last piece ended in a CR that is not yet judged
-        self._skip_feed = (
-            False  # an item ended in a bare CR: an LF that comes next is the rest of that line end
-        )
+        self._skip_feed = False  # an item ended in a bare CR: an LF that comes next is the rest of that line end
         self._bare_return = False  # the line before this one, of the same item, ended in a bare CR
         self._at_start = True
         self._type = ""
