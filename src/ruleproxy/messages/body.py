@@ -53,7 +53,7 @@ class Body:
             self._journal.describe("~", "", shown, data.decode("utf-8", "replace"))
         self.document, self.replaced, self._opened = Document(data, self._journal), data, True
 
-    def _restore(self, document: Document | None, replaced: bytes | None, opened: bool) -> None:  # noqa: FBT001
+    def _restore(self, document: Document | None, replaced: bytes | None, opened: bool) -> None:
         self.document, self.replaced, self._opened = document, replaced, opened
 
     def to_bytes(self) -> tuple[bytes, int]:

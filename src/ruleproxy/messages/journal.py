@@ -27,7 +27,7 @@ class Journal:
     at the price of rendering pointers and values at every edit.
     """
 
-    __slots__ = ("detailed", "edits", "_undo")
+    __slots__ = ("_undo", "detailed", "edits")
 
     def __init__(self, *, detailed: bool = False) -> None:
         self.detailed = detailed

@@ -1,0 +1,168 @@
+"""What verbs and functions declare of themselves: the vocabulary that checker, compiler and documentation are handed.
+
+A verb or a function is one file with its signature, its effect and its examples; nothing else in the house names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ruleproxy.language.types import ANY, Type
+
+Side = Literal["request", "response", "event", "failure"]
+SIDES: tuple[Side, ...] = ("request", "response", "event", "failure")
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """An argument that is an expression of this type, evaluated once."""
+
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An argument that is a place to write: `creates` where missing parents are made.
+
+    `holds` says what may be written there: "value" any member, "list" the members of a list (or of a header's comma
+    list), "object" an object.
+    """
+
+    holds: Literal["value", "list", "object"] = "value"
+    creates: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A word that names each element of the place `over` for the condition of the same form."""
+
+    over: str = "place"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A boolean that is evaluated for each element that the form binds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A word out of a few; `default` is what its absence means."""
+
+    words: tuple[str, ...]
+    default: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """A table with these names; every one of them may be absent."""
+
+    fields: Mapping[str, Type]
+    required: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """An argument that is a loop variable: an element of a list."""
+
+
+ArgumentKind = Value | Place | Binding | Condition | Choice | Options | Element
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An example that runs as a test: statements on a message, and what it is afterwards.
+
+    `given` and `then` are tables in the rule language (`{ body = { a = 1 } }`); `rule` is the statements.
+    """
+
+    rule: str
+    given: str
+    then: str
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One way to write a verb: `syntax` for people, arguments by role, and what it does.
+
+    `apply(context, **arguments)` gets values, `places.Place` lists, predicates and words, by role.
+    """
+
+    name: str
+    syntax: str
+    arguments: Mapping[str, ArgumentKind]
+    apply: Callable[..., None]
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A verb: its forms, the sides it may stand on, what it says of itself.
+
+    `ends`: nothing after it in the same rule runs. `retries`: it makes request edits legal on the answer's sides.
+    """
+
+    name: str
+    summary: str
+    prose: str
+    forms: tuple[Form, ...]
+    sides: tuple[Side, ...] = SIDES
+    ends: bool = False
+    retries: bool = False
+    examples: tuple[Example, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of a function; `optional` ones may be left out, a `literal` one has to be written out."""
+
+    name: str
+    type: Type = ANY
+    optional: bool = False
+    literal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionExample:
+    """`expression` and the value it has, both in the rule language; run as a test."""
+
+    expression: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A pure function of expressions.
+
+    `evaluate` takes the arguments in order and gives a value; it raises `EditRefused` with a message for people.
+    `prepare`, where there is one, is given the literal arguments at load time and gives the `evaluate` to use.
+    `contextual` functions get the evaluation context as their first argument.
+    """
+
+    name: str
+    summary: str
+    parameters: tuple[Parameter, ...]
+    returns: Type
+    evaluate: Callable[..., Any]
+    prepare: Callable[..., Callable[..., Any]] | None = None
+    contextual: bool = False
+    variadic: bool = False
+    file_level: bool = False
+    prose: str = ""
+    examples: tuple[FunctionExample, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """All verbs by form name and all functions by name."""
+
+    verbs: Mapping[str, Verb]
+    functions: Mapping[str, Function]
+
+    def form(self, name: str) -> tuple[Verb, Form]:
+        """The verb and the form that the grammar calls `name`."""
+        for verb in self.verbs.values():
+            for form in verb.forms:
+                if form.name == name:
+                    return verb, form
+        raise KeyError(name)

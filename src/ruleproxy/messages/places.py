@@ -1,0 +1,200 @@
+"""Places that verbs write: a member, an element, a header, a query member, an attribute of a message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from ruleproxy.messages.body import Body
+from ruleproxy.messages.headers import HeaderFields
+from ruleproxy.messages.nodes import ListNode, Node, ObjectNode
+from ruleproxy.messages.query import QueryFields
+from ruleproxy.messages.values import NIL, EditRefused, Value
+
+
+class Place(Protocol):
+    """Somewhere in a message. Every call but `read` may raise `EditRefused`."""
+
+    def read(self) -> Value:
+        """What is there; `NIL` where nothing is."""
+
+    def write(self, value: Value) -> bool:
+        """Put a value there, making missing parents; False where that changes nothing."""
+
+    def remove(self) -> bool:
+        """Take away what is there; False where nothing is."""
+
+
+class MemberPlace:
+    """A member of an object; the object may not be there yet, then `parent` is the place to make it."""
+
+    __slots__ = ("container", "name", "parent")
+
+    def __init__(self, container: Value, name: str, parent: Place | None = None) -> None:
+        self.container = container
+        self.name = name
+        self.parent = parent
+
+    def read(self) -> Value:
+        """See `Place`."""
+        return self.container.get(self.name) if isinstance(self.container, ObjectNode) else NIL
+
+    def write(self, value: Value) -> bool:
+        """See `Place`."""
+        if self.container is NIL and self.parent is not None:
+            self.parent.write({self.name: value})
+            return True
+        if not isinstance(self.container, ObjectNode):
+            raise EditRefused(f"cannot write .{self.name} into {kind_of(self.container)}")
+        return self.container.put(self.name, value)
+
+    def remove(self) -> bool:
+        """See `Place`."""
+        return isinstance(self.container, ObjectNode) and self.container.remove(self.name)
+
+
+class ElementPlace:
+    """An element of a list, held by a loop variable."""
+
+    __slots__ = ("element", "holder")
+
+    def __init__(self, holder: ListNode, element: Any) -> None:
+        self.holder = holder
+        self.element = element
+
+    def read(self) -> Value:
+        """See `Place`."""
+        return self.holder.read(self.element) if self.holder.index(self.element) >= 0 else NIL
+
+    def write(self, value: Value) -> bool:
+        """See `Place`."""
+        self.element = self.holder.replace(self.element, value)
+        return True
+
+    def remove(self) -> bool:
+        """See `Place`."""
+        index = self.holder.index(self.element)
+        if index < 0:
+            return False
+        items = [item for item in self.holder.items if item is not self.element]
+        self.holder.arrange(items, "-", str(index), self.element)
+        return True
+
+
+class BodyPlace:
+    """The whole body."""
+
+    __slots__ = ("body",)
+
+    def __init__(self, body: Body) -> None:
+        self.body = body
+
+    def read(self) -> Value:
+        """See `Place`."""
+        return self.body.root
+
+    def write(self, value: Value) -> bool:
+        """See `Place`."""
+        self.body.become(value)
+        return True
+
+    def remove(self) -> bool:
+        """See `Place`."""
+        raise EditRefused("a body cannot be taken away: that would change how the message is framed")
+
+
+class HeaderPlace:
+    """All lines of one header."""
+
+    __slots__ = ("headers", "name")
+
+    def __init__(self, headers: HeaderFields, name: str) -> None:
+        self.headers = headers
+        self.name = name
+
+    def read(self) -> Value:
+        """See `Place`."""
+        return self.headers.get(self.name)
+
+    def values(self) -> list[str]:
+        """The members of the comma list."""
+        return self.headers.values(self.name)
+
+    def write(self, value: Value) -> bool:
+        """See `Place`; a list of strings becomes a comma list."""
+        if isinstance(value, list | ListNode):
+            members = list(value)
+            if not all(isinstance(member, str) for member in members):
+                raise EditRefused(f"header {self.name} takes a list of strings")
+            return self.headers.write_values(self.name, [str(member) for member in members])
+        return self.headers.write(self.name, value)
+
+    def remove(self) -> bool:
+        """See `Place`."""
+        return self.headers.remove(self.name)
+
+
+class QueryPlace:
+    """One member of the query."""
+
+    __slots__ = ("name", "query")
+
+    def __init__(self, query: QueryFields, name: str) -> None:
+        self.query = query
+        self.name = name
+
+    def read(self) -> Value:
+        """See `Place`."""
+        return self.query.get(self.name)
+
+    def write(self, value: Value) -> bool:
+        """See `Place`."""
+        return self.query.put(self.name, value)
+
+    def remove(self) -> bool:
+        """See `Place`."""
+        return self.query.remove(self.name)
+
+
+class AttributePlace:
+    """Something that a message always has: it can be read and written, never taken away."""
+
+    __slots__ = ("_name", "_read", "_write")
+
+    def __init__(self, name: str, read: Callable[[], Value], write: Callable[[Any], bool]) -> None:
+        self._name = name
+        self._read = read
+        self._write = write
+
+    def read(self) -> Value:
+        """See `Place`."""
+        return self._read()
+
+    def write(self, value: Value) -> bool:
+        """See `Place`."""
+        return self._write(value)
+
+    def remove(self) -> bool:
+        """See `Place`."""
+        raise EditRefused(f"{self._name} cannot be taken away")
+
+
+def kind_of(value: Value) -> str:
+    """The kind of a value, for people: `a string`, `an object`, …."""
+    match value:
+        case bool():
+            return "a bool"
+        case str():
+            return "a string"
+        case int() | float():
+            return "a number"
+        case None:
+            return "null"
+        case ObjectNode() | dict():
+            return "an object"
+        case ListNode() | list():
+            return "a list"
+        case Node():
+            raise TypeError("a node is an object or a list")
+        case _:
+            return "nil" if value is NIL else f"a {type(value).__name__.lower()}"
