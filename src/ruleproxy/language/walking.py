@@ -1,0 +1,73 @@
+"""Ways through a syntax tree that know no particular node: its children, its depth, a copy of it elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+from ruleproxy.language import syntax
+from ruleproxy.language.problems import move_span
+from ruleproxy.language.source import Span
+
+AnyNode = TypeVar("AnyNode", bound=syntax.Node)
+
+LEVELS = (
+    syntax.Table,
+    syntax.Group,
+    syntax.Unary,
+    syntax.Binary,
+    syntax.Call,
+    syntax.Index,
+    syntax.For,
+    syntax.If,
+)
+"""Nodes that make what is in them one level deeper. A chain `a .. b .. c` nests to the left."""
+
+
+def children(node: syntax.Node) -> Iterator[syntax.Node]:
+    """The nodes directly in a node, in the order of its fields."""
+    for name in field_names(node.__class__)[1:]:
+        value = getattr(node, name)
+        if isinstance(value, syntax.Node):
+            yield value
+        elif isinstance(value, tuple):
+            yield from (part for part in value if isinstance(part, syntax.Node))
+        elif isinstance(value, Mapping):
+            yield from value.values()
+
+
+def find_deeper(node: syntax.Node, limit: int) -> syntax.Node | None:
+    """A node nested deeper than `limit` levels, or None; does not recurse itself."""
+    waiting = [(node, 0)]
+    while waiting:
+        current, depth = waiting.pop()
+        if isinstance(current, LEVELS):
+            depth += 1
+            if depth > limit:
+                return current
+        waiting.extend((child, depth) for child in children(current))
+    return None
+
+
+def move_node(node: AnyNode, distance: int) -> AnyNode:
+    """The same tree that many characters further on; `node` itself where nothing moves."""
+    if distance == 0:
+        return node
+    values = [move_value(getattr(node, name), distance) for name in node.__dataclass_fields__]
+    return type(node)(*values)
+
+
+def move_value(value: Any, distance: int) -> Any:
+    """The value of a field, moved where it is or holds a place."""
+    kind = type(value)
+    if kind is str or kind is int or value is None:
+        return value
+    if kind is Span:
+        return move_span(value, distance)
+    if kind is tuple:
+        return tuple(move_value(part, distance) for part in value)
+    if kind is dict:
+        return {role: move_value(part, distance) for role, part in value.items()}
+    if isinstance(value, syntax.Node):
+        return move_node(value, distance)
+    return value
