@@ -1,0 +1,5 @@
+"""`python -m ruleproxy`."""
+
+from ruleproxy.commands import main
+
+main()

@@ -1,0 +1,38 @@
+"""The command line: one module per sub-command, imported when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+import click
+
+import ruleproxy
+
+
+class _LazyGroup(click.Group):
+    """Every module of this package that does not begin with an underscore is a sub-command.
+
+    The module `NAME` holds a click command `command`; `_` in a module's name is `-` on the command line.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return sorted(
+            module.name.replace("_", "-")
+            for module in pkgutil.iter_modules(__path__)
+            if not module.name.startswith("_")
+        )
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module = importlib.import_module(f"{__name__}.{cmd_name.replace('-', '_')}")
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(ruleproxy.__version__, prog_name="ruleproxy")
+def main() -> None:
+    """A reverse proxy whose behaviour is a folder of small, checked rules."""

@@ -1,0 +1,63 @@
+"""`ruleproxy serve`: the proxy itself."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command(name="serve")
+@click.option("--rules", multiple=True, metavar="DIR", help="A folder of rules; may be given more than once.")
+@click.option("--upstream", multiple=True, metavar="[NAME=]URL", help="An upstream; the first is the default.")
+@click.option("--listen", metavar="HOST:PORT", help="Where clients connect (127.0.0.1:8787; port 0: any free).")
+@click.option("--config", type=click.Path(path_type=Path), help="Settings (ruleproxy.toml, if there is one).")
+@click.option("--record", metavar="DIR", help="Write what passes as captures, credentials masked.")
+@click.option("--log-format", metavar="text|json", help="How the line of each request looks.")
+@click.option("--base-path", metavar="PATH", help="What client paths begin with; it is not passed on.")
+@click.option("--allow-remote", is_flag=True, help="Allow an address that is not loopback.")
+def command(
+    rules: tuple[str, ...],
+    upstream: tuple[str, ...],
+    listen: str | None,
+    config: Path | None,
+    record: str | None,
+    log_format: str | None,
+    base_path: str | None,
+    allow_remote: bool,
+) -> None:
+    """Serve until stopped.
+
+    Exit codes: 0 stopped, 1 the rules are broken or the address is taken, 2 usage.
+    """
+    from ruleproxy.proxy.assembly import assemble
+    from ruleproxy.proxy.server import CannotListen, open_listener, run_server
+    from ruleproxy.proxy.settings import BadSetting, read_settings
+
+    flags = {
+        "rules": rules,
+        "upstreams": upstream,
+        "listen": listen,
+        "record": record,
+        "log_format": log_format,
+        "base_path": base_path,
+        "allow_remote": allow_remote or None,
+    }
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
+    try:
+        settings = read_settings({key: value for key, value in flags.items() if value}, os.environ, config)
+    except (BadSetting, OSError) as error:
+        _stop(2, str(error))
+    try:
+        listener = open_listener(settings.host, settings.port, allow_remote=settings.allow_remote)
+    except CannotListen as error:
+        _stop(1, str(error))
+    run_server(assemble(settings, listener), listener, settings)
+
+
+def _stop(code: int, message: str) -> None:
+    click.echo(f"ruleproxy: {message}", err=True)
+    sys.exit(code)

@@ -1,0 +1,57 @@
+"""The control pages under `/_ruleproxy/`, for people and programs on this machine."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, cast
+
+import orjson
+from quart import Quart, Response, request
+
+_LOCAL_NAMES = frozenset(("localhost", "localhost.localdomain"))
+
+
+def make_control_app(
+    status: Callable[[], Mapping[str, object]],
+) -> Callable[[dict[str, Any], Any, Any], Awaitable[None]]:
+    """An ASGI application with `GET /_ruleproxy/status`: what `status()` returns, as JSON.
+
+    Every page answers 403 unless both the client and the name it called are this machine's own: a page in a
+    browser must not reach it through a name that was made to resolve to loopback.
+    """
+    app = Quart(__name__)
+
+    @app.before_request
+    async def refuse_strangers() -> Response | None:
+        if is_loopback(request.remote_addr or "") and is_local_host(request.headers.get("Host", "")):
+            return None
+        return _json({"error": "the control pages are for clients on this machine"}, 403)
+
+    @app.get("/_ruleproxy/status")
+    async def show_status() -> Response:
+        return _json(status(), 200)
+
+    @app.errorhandler(404)
+    async def say_unknown(_error: Exception) -> Response:
+        return _json({"error": "no such control page"}, 404)
+
+    return cast(Callable[[dict[str, Any], Any, Any], Awaitable[None]], app)
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an IP address is of this machine's loopback network."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def is_local_host(host: str) -> bool:
+    """Whether a `Host` header (`name[:port]` or `[address]:port`) names this machine by a loopback name."""
+    name = host.partition("]")[0][1:] if host.startswith("[") else host.partition(":")[0]
+    return name.lower() in _LOCAL_NAMES or is_loopback(name)
+
+
+def _json(value: Mapping[str, object], status: int) -> Response:
+    return Response(orjson.dumps(value), status=status, content_type="application/json")

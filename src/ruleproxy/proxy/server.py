@@ -1,0 +1,129 @@
+"""Hypercorn, run from within: one process, one event loop, one listening socket."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+
+from ruleproxy.proxy.admin import is_loopback
+from ruleproxy.proxy.app import AsgiApp
+from ruleproxy.proxy.hardening import harden
+from ruleproxy.proxy.settings import Settings
+
+_BACKLOG = 1024
+
+try:
+    import uvloop
+except ImportError:  # not on Windows and not on every interpreter
+    _new_event_loop: Callable[[], asyncio.AbstractEventLoop] | None = None
+else:
+    _new_event_loop = uvloop.new_event_loop
+
+
+class CannotListen(Exception):
+    """The address cannot be listened on; the text says which and why."""
+
+
+def open_listener(host: str, port: int, *, allow_remote: bool) -> socket.socket:
+    """A listening socket: from here on clients connect, and wait until they are served.
+
+    Raises CannotListen, also for an address that is not loopback unless `allow_remote`.
+    """
+    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        family, kind, number, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except OSError as error:
+        raise CannotListen(f"cannot listen on {place}: {_lower(error)}") from None
+    if not allow_remote and not is_loopback(str(address[0])):
+        raise CannotListen(f"cannot listen on {place}: it is not a loopback address, which needs --allow-remote")
+    listener = socket.socket(family, kind, number)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise CannotListen(f"cannot listen on {place}: {_lower(error)}") from None
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    """`http://HOST:PORT` of a listening socket."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def run_server(app: AsgiApp, listener: socket.socket, settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM, then finish what is under way within `timeouts.stop`.
+
+    A second signal stops at once. Closes the listener.
+    """
+    harden()
+    config = _configure(listener, settings)
+    with asyncio.Runner(loop_factory=_new_event_loop) as runner:
+        runner.run(_serve(app, config))
+
+
+def tune_garbage_collector() -> None:
+    """Set aside what start-up made and look for garbage more rarely: 10 % of a large request, measured."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
+def _configure(listener: socket.socket, settings: Settings) -> Config:
+    config = Config()
+    config.bind = [f"fd://{listener.detach()}"]
+    config.backlog = _BACKLOG
+    config.include_date_header = False
+    config.include_server_header = False
+    config.h11_pass_raw_headers = True
+    config.h11_max_incomplete_size = settings.limits.headers
+    config.keep_alive_timeout = settings.timeouts.keep_alive
+    config.keep_alive_max_requests = sys.maxsize
+    config.graceful_timeout = settings.timeouts.stop
+    config.shutdown_timeout = settings.timeouts.stop
+    config.accesslog = None
+    errors = logging.getLogger("ruleproxy.server")
+    # Hypercorn says where it listens at this level; we say it in our own words.
+    errors.setLevel(logging.WARNING)
+    config.errorlog = errors
+    return config
+
+
+async def _serve(app: AsgiApp, config: Config) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    serving = asyncio.current_task()
+    assert serving is not None
+
+    def handle_signal() -> None:
+        if stop.is_set():
+            serving.cancel()
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, handle_signal)
+    tune_garbage_collector()
+    framework: Any = app
+    try:
+        await serve(framework, config, shutdown_trigger=stop.wait, mode="asgi")
+    except asyncio.CancelledError:
+        if not stop.is_set():
+            raise
+
+
+def _lower(error: OSError) -> str:
+    text = error.strerror or str(error)
+    return text[:1].lower() + text[1:]
