@@ -26,7 +26,7 @@ LEVELS = (
 
 def children(node: syntax.Node) -> Iterator[syntax.Node]:
     """The nodes directly in a node, in the order of its fields."""
-    for name in field_names(node.__class__)[1:]:
+    for name in node.__dataclass_fields__:
         value = getattr(node, name)
         if isinstance(value, syntax.Node):
             yield value
