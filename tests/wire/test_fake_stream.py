@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from anthropic import Anthropic
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ruleproxy.wire.anthropic import NotAMessageError
@@ -246,6 +246,7 @@ def test_an_error_object_is_not_faked() -> None:
         fake_stream(b'{"type":"error","error":{"type":"api_error","message":"no"}}')
 
 
+@settings(deadline=None)
 @given(st.text(st.characters()), st.booleans(), st.integers(1, 9))
 def test_text_in_pieces_is_the_text(text: str, ascii_only: bool, size: int) -> None:
     """However it is spelled and cut, halves of surrogate pairs included; no piece cuts a pair or an escape."""

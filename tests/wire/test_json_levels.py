@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ruleproxy.wire.json_levels import (
@@ -74,6 +74,7 @@ def test_a_text_that_uses_up_all_stand_ins_is_an_error() -> None:
         open_object(b'{"a":"' + taken + rb'\ud800"}')
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(), st.recursive(st.none() | st.text(st.characters()), st.lists)))
 def test_opening_and_writing_an_object_loses_nothing(value: dict[str, object]) -> None:
     """Through both, any object means the same; lone surrogates in values included."""
@@ -81,6 +82,7 @@ def test_opening_and_writing_an_object_loses_nothing(value: dict[str, object]) -
     assert json.loads(write_object(members)) == value
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_strings_are_written_and_read(value: str) -> None:
     """And what is no string reads as None."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ruleproxy.wire.sse import (
@@ -146,6 +146,7 @@ STREAMS = st.lists(
 ).map(b"".join)
 
 
+@settings(deadline=None)
 @given(STREAMS, st.lists(st.integers(0, 120), max_size=12))
 @example(b"data: x\r\r\ndata: y\r\r\n", [9])
 @example(b"data: x\n\r\ndata: y\r\n\r", [9, 20])
@@ -159,6 +160,7 @@ def test_any_pieces_give_the_same_items_and_all_bytes(stream: bytes, cuts: list[
     assert b"".join(item.raw for item in whole) == stream
 
 
+@settings(deadline=None)
 @given(STREAMS)
 def test_the_decoder_agrees_with_the_standard_read_line_by_line(stream: bytes) -> None:
     """The same events as the standard's own algorithm over the whole text."""
@@ -179,6 +181,7 @@ def test_the_decoder_agrees_with_the_standard_read_line_by_line(stream: bytes) -
     assert events(stream) == expected
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"])), st.binary())
 def test_what_is_encoded_is_decoded(kind: str, data: bytes) -> None:
     """One event out, the same event in; line ends inside the data come back as LF."""
