@@ -22,7 +22,7 @@ from ruleproxy.wire.formats import error_body, error_type
 LARGEST_BODY = 32 * 1024 * 1024
 """Bytes, as the provider's own limit."""
 
-REMEMBERED = 200
+REMEMBERED = 100
 """Exchanges kept in `GatewayApplication.seen`."""
 
 Scope = MutableMapping[str, Any]
