@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 from ruleproxy.language.tokens import Place, RawToken
@@ -36,7 +37,20 @@ def find_unclosed_block(place: Place) -> OpenBlock | None:
                 suspect = OpenBlock(inner, token)
     if not open_blocks:
         return None
-    return suspect or OpenBlock(open_blocks[-1], place.found)
+    block = suspect or OpenBlock(open_blocks[-1], place.found)
+    return OpenBlock(block.opener, find_outdented(place, block.opener) or block.before)
+
+
+def find_outdented(place: Place, opener: RawToken) -> RawToken | None:
+    """The first token after a block's opener that begins a line and is indented no more than the opener."""
+    if opener.text in ("rule", "test"):
+        return None
+    limit = indentation(place, opener)
+    for left, right in pairwise(place.tokens[: place.at]):
+        if left.start >= opener.start and not place.same_line(left, right):
+            if right.text not in ("else", "elseif") and indentation(place, right) <= limit:
+                return right
+    return None
 
 
 def is_member_or_key(place: Place, distance: int) -> bool:

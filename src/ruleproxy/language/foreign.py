@@ -83,7 +83,7 @@ def explain_constant(text: str, span: Span) -> Problem:
 
 def explain_iterator(text: str, span: Span, inner: str) -> Problem:
     """The problem of `pairs(…)` and `ipairs(…)`: a loop goes over the list itself."""
-    help_text = f"for element in {shorten(inner.strip() or 'list')} do"
+    help_text = f"write `{shorten(inner.strip())}`"
     return Problem("RP103", f"there is no `{text}`: a loop goes over a list", span, help=(help_text,))
 
 
@@ -125,9 +125,8 @@ def to_int(text: str) -> int:
 
 def explain_exclamation(place: Place, token: RawToken, _value: bool) -> Problem:
     """`!x`."""
-    following = place.look(1)
-    text = "not …" if following is None or following.kind != "name" else f"not {following.text}"
-    return Problem("RP103", "`!` is written `not`", token.span, help=(f"write `{text}`",))
+    wanted = f"not {read_path(place, 1) or '…'}"
+    return Problem("RP103", "`!` is written `not`", token.span, help=(f"write `{wanted}`",))
 
 
 def explain_slashes(place: Place, token: RawToken, _value: bool) -> Problem:

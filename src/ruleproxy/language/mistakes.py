@@ -26,6 +26,8 @@ from ruleproxy.language.words import (
 )
 
 MOST_EXPECTED = 3
+STATEMENT = "a statement"
+COMPARISONS = ("==", "~=", "<", "<=", ">", ">=", "in")
 
 
 def explain_failure(text: str, offset: int, expected: frozenset[str], words: Mapping[str, str]) -> Problem:
@@ -159,8 +161,11 @@ def explain_unexpected(place: Place, expected: frozenset[str], words: Mapping[st
             return Problem("RP101", message, token.span, help=(f"did you mean `{nearest}`?",))
     if "GIVEN" not in expected and "EXPECT" in expected and token is not None and token.text == "given":
         return Problem("RP101", "`given` stands before the first `expect`", token.span, help=("move it up",))
+    if token is not None and token.text in COMPARISONS and "AND" in expected:
+        help_text = ("join two comparisons with `and`",)
+        return Problem("RP101", "comparisons do not chain", token.span, help=help_text)
     options, second = list_options(place, expected, words)
-    span = point_at(place)
+    span = token.span if token is not None and STATEMENT in options else point_at(place)
     label = "expected here" if span.start == span.end else ""
     if not options:
         return Problem("RP101", f"unexpected {found}", token.span if token else span)
@@ -183,6 +188,8 @@ def list_options(place: Place, expected: frozenset[str], words: Mapping[str, str
     left = set(expected) - {END_OF_TEXT, "COMMA"}
     if left >= {"WHEN", "THEN"}:
         token = place.found
+        if token is not None and is_plain_name(token) and is_inside_line(place):
+            return ["`,`" if place.text_at(1) in ("then", "when", ",") else "`when`"], None
         left -= {"THEN" if token is not None and is_plain_name(token) else "WHEN"}
     if "COMPARISON" in left:
         left -= {"IN"}
@@ -191,7 +198,7 @@ def list_options(place: Place, expected: frozenset[str], words: Mapping[str, str
     options = []
     if left >= VERBS:
         left -= VERBS | BLOCKS | ITEMS
-        options.append("a statement")
+        options.append(STATEMENT)
     if left >= VALUES:
         left -= VALUE_STARTS | SOFT_WORDS | CLOSERS.keys() | {"KEY", "LSQB"}
         options.append("a value")
