@@ -16,85 +16,309 @@ may then copy data without asking. A head always precedes data; End or Cut comes
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-from ruleproxy.messages.message import Headers, Request
+from ruleproxy.engine.context import Answer, RunContext
+from ruleproxy.engine.events import (
+    Action,
+    Cut,
+    Data,
+    End,
+    Event,
+    FailureKind,
+    Head,
+    Send,
+    UpstreamData,
+    UpstreamEnd,
+    UpstreamFailed,
+    UpstreamHead,
+    Waited,
+)
+from ruleproxy.engine.faking import FakingError, StreamFaker
+from ruleproxy.engine.ruleset import Ruleset
+from ruleproxy.engine.running import Outcome, RequiredRuleFailed, run_rules
+from ruleproxy.messages.edited import EditedRequest, EditedResponse, Upstream
+from ruleproxy.messages.headers import HeaderFields
+from ruleproxy.messages.journal import Journal
+from ruleproxy.messages.message import Headers, Request, Response
+from ruleproxy.messages.nodes import ObjectNode
+from ruleproxy.messages.values import NIL, EditRefused, Value, encode
+from ruleproxy.wire.formats import error_body, error_type
 
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Ask an upstream. `origin` is `scheme://host[:port]`, `target` the bytes of the request line's target."""
-
-    origin: str
-    method: str
-    target: bytes
-    headers: Headers
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """Begin the client's answer."""
-
-    status: int
-    headers: Headers
-
-
-@dataclass(frozen=True, slots=True)
-class Data:
-    """Bytes of the client's answer."""
-
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """The client's answer is complete."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """The client's answer cannot be completed: end the connection so that the truncation shows."""
-
-
-Action = Send | Head | Data | End | Cut
-
-
-@dataclass(frozen=True, slots=True)
-class UpstreamHead:
-    """Status and headers of the upstream's answer, as they came."""
-
-    status: int
-    headers: Headers
+__all__ = [
+    "Action",
+    "Cut",
+    "Data",
+    "End",
+    "Event",
+    "Exchange",
+    "FailureKind",
+    "Head",
+    "Send",
+    "UpstreamData",
+    "UpstreamEnd",
+    "UpstreamFailed",
+    "UpstreamHead",
+    "Waited",
+]
 
 
 @dataclass(frozen=True, slots=True)
-class UpstreamData:
-    """Bytes of the upstream's answer, as they came (still compressed if they were)."""
+class Limits:
+    """What one exchange may hold in memory."""
 
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class UpstreamEnd:
-    """The upstream's answer ended as its framing said."""
+    answer: int = 64 * 1024 * 1024
+    """Bytes of an answer that rules or a faked stream need whole."""
 
 
-FailureKind = Literal["refused", "reset", "timeout", "tls", "truncated"]
+_EVENT_STREAM = b"text/event-stream"
+_NO_BODY = frozenset({204, 304})
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamFailed:
-    """No usable answer, or only part of one; `message` says what happened, for people."""
+class Exchange:
+    """One request through one ruleset, from the client's bytes to the client's answer. See the module's text.
 
-    kind: FailureKind
-    message: str
+    `relaying`, `patience` and `acted` (names of the rules that changed something, in order, each once) are read by
+    the driver; `outcomes` has every rule's verdict by side; `sent` is the last request that went upstream.
+    """
+
+    def __init__(
+        self,
+        ruleset: Ruleset,
+        request: Request,
+        upstreams: tuple[Upstream, ...],
+        *,
+        detailed: bool = False,
+        limits: Limits | None = None,
+    ) -> None:
+        self.ruleset = ruleset
+        self.request = request
+        self.relaying = False
+        self.patience: float | None = None
+        self.outcomes: dict[str, list[Outcome]] = {}
+        self.sent: Send | None = None
+        self.reused = len(request.body)
+        self.notes: tuple[str, ...] = ()
+        self.body_problem: str | None = None
+        self._detailed = detailed
+        self._limits = limits or Limits()
+        self._upstreams = upstreams
+        journal = Journal(detailed=detailed)
+        self._edited = EditedRequest(request, upstreams, journal)
+        self._context = RunContext(request, self._edited, upstreams, journal)
+        self._faker: StreamFaker | None = None
+        self._head: UpstreamHead | None = None
+        self._held: list[bytes] = []
+        self._held_size = 0
+        self._started = False
+
+    @property
+    def acted(self) -> Sequence[str]:
+        """Names of the rules that changed something, in order, each once."""
+        names = (o.rule.name for side in self.outcomes.values() for o in side if o.verdict == "changed")
+        return tuple(dict.fromkeys(names))
+
+    @property
+    def failed(self) -> Sequence[str]:
+        """Names of the rules that failed."""
+        return tuple(o.rule.name for side in self.outcomes.values() for o in side if o.verdict == "failed")
+
+    def begin(self) -> Sequence[Action]:
+        """Run the request rules and ask the upstream, or answer."""
+        edited = self._edited
+        rules = self.ruleset.candidates("request", edited.method, edited.path)
+        if rules:
+            try:
+                self.outcomes["request"] = run_rules(rules, self._context)
+            except RequiredRuleFailed as failed:
+                return self._refuse(502, str(failed))
+            self.body_problem = edited.body.problem
+            decisions = self._context.decisions
+            self.notes = decisions.notes
+            if decisions.answer is not None:
+                return self._answer(decisions.answer)
+            if decisions.faked is not None:
+                self._fake(decisions.faked.ping_every)
+        return (self._send(),)
+
+    def _fake(self, ping_every: float | None) -> None:
+        root = self._edited.body.root
+        model = root.get("model") if isinstance(root, ObjectNode) else NIL
+        if isinstance(root, ObjectNode):
+            root.remove("stream")
+        self._faker = StreamFaker(model if isinstance(model, str) else "")
+        self.patience = ping_every
+
+    def _send(self) -> Send:
+        edited = self._edited
+        body, self.reused = edited.body.to_bytes()
+        if self._faker is not None or self._reads_answer():
+            # What has to be read is asked for uncompressed.
+            edited.headers.write("accept-encoding", "identity")
+        query = b"?" + edited.query.text if edited.query.text else b""
+        target = edited.outgoing_path.encode("latin-1") + query
+        self.sent = Send(edited.upstream.origin, edited.method, target, edited.headers.lines, body)
+        return self.sent
+
+    def _reads_answer(self) -> bool:
+        return bool(self.ruleset.candidates("response", self.request.method, self._edited_path()))
+
+    def _edited_path(self) -> str:
+        return self._context.original.request.path if self.outcomes else self._edited.path
+
+    def receive(self, event: Event) -> Sequence[Action]:
+        """What follows an event."""
+        match event:
+            case UpstreamHead():
+                return self._receive_head(event)
+            case UpstreamData(data):
+                return self._receive_data(data)
+            case UpstreamEnd():
+                return (End(),) if self.relaying else self._finish()
+            case UpstreamFailed(kind, message):
+                return self._receive_failure(kind, message)
+            case Waited():
+                return self._keep_waiting()
+
+    def _receive_head(self, head: UpstreamHead) -> Sequence[Action]:
+        self._head = head
+        streamed = is_event_stream(head.headers)
+        if self._faker is not None and not streamed:
+            return ()
+        # A faked stream's upstream that streams after all: what came counts, not what was asked for.
+        if not self._reads_answer():
+            return self._relay(head.status, head.headers)
+        if streamed or self.request.method == "HEAD" or head.status in _NO_BODY:
+            response = self._run_response(Response(head.status, head.headers, b""), streamed=streamed)
+            if not isinstance(response, EditedResponse):
+                return response
+            return self._relay(response.status, response.headers.lines)
+        return ()
+
+    def _relay(self, status: int, headers: Headers) -> Sequence[Action]:
+        self.relaying = True
+        self.patience = None
+        if self._started:
+            return ()
+        self._started = True
+        return (Head(status, headers),)
+
+    def _receive_data(self, data: bytes) -> Sequence[Action]:
+        if self.relaying:
+            return (Data(data),)
+        self._held.append(data)
+        self._held_size += len(data)
+        if self._held_size <= self._limits.answer:
+            return ()
+        return self._fail(502, "api_error", f"the upstream's answer is larger than {self._limits.answer} bytes")
+
+    def _finish(self) -> Sequence[Action]:
+        assert self._head is not None
+        response = Response(self._head.status, self._head.headers, b"".join(self._held))
+        self._held.clear()
+        edited: Sequence[Action] | EditedResponse | None = None
+        if self._reads_answer():
+            edited = self._run_response(response, streamed=False)
+            if not isinstance(edited, EditedResponse):
+                return edited
+            body, _ = edited.body.to_bytes()
+            if body != response.body:
+                response = Response(edited.status, with_length(edited.headers.lines, len(body)), body)
+            else:
+                response = Response(edited.status, edited.headers.lines, body)
+        if self._faker is not None:
+            return self._finish_faked(response)
+        return (Head(response.status, response.headers), Data(response.body), End())
+
+    def _finish_faked(self, response: Response) -> Sequence[Action]:
+        assert self._faker is not None
+        if not 200 <= response.status < 300:
+            if self._started:
+                kind, message = self._faker.read_error(response)
+                return (Data(self._faker.error_event(kind, message)), End())
+            return (Head(response.status, response.headers), Data(response.body), End())
+        try:
+            events = self._faker.events(response)
+        except FakingError as error:
+            return self._fail(error.status, error.kind, str(error))
+        head = () if self._started else (Head(response.status, self._faker.stream_headers(response.headers)),)
+        return (*head, Data(b"".join(events)), End())
+
+    def _run_response(self, response: Response, *, streamed: bool) -> EditedResponse | Sequence[Action]:
+        journal = Journal(detailed=self._detailed)
+        edited = EditedResponse(response, journal, streamed=streamed)
+        context = RunContext(self.request, self._edited, self._upstreams, journal, edited)
+        context.keep_original(self._context)
+        context.original_response(response, streamed=streamed)
+        rules = self.ruleset.candidates("response", self.request.method, self._edited_path())
+        try:
+            self.outcomes["response"] = run_rules(rules, context)
+        except RequiredRuleFailed as failed:
+            return self._fail(502, "api_error", str(failed))
+        self.notes += context.decisions.notes
+        if context.decisions.answer is not None:
+            return self._answer(context.decisions.answer)
+        return edited
+
+    def _receive_failure(self, kind: FailureKind, message: str) -> Sequence[Action]:
+        if self.relaying:
+            return (Cut(),)
+        status = 504 if kind == "timeout" else 502
+        return self._fail(status, error_type(status), message)
+
+    def _keep_waiting(self) -> Sequence[Action]:
+        if self._faker is None or self.relaying:
+            return ()
+        ping = Data(self._faker.ping)
+        if self._started:
+            return (ping,)
+        self._started = True
+        return (Head(200, self._faker.stream_headers([])), ping)
+
+    def _answer(self, answer: Answer) -> Sequence[Action]:
+        headers = HeaderFields([], Journal())
+        try:
+            body, content_type = answer_body(answer.body)
+            for name, value in answer.headers.items():
+                headers.write(name, value)
+        except EditRefused as refused:
+            return self._fail(502, "api_error", f"a rule's answer cannot be sent: {refused}")
+        if content_type is not None and headers.get("content-type") is NIL:
+            headers.write("content-type", content_type)
+        lines = with_length(headers.lines, len(body))
+        if self.request.method == "HEAD" or not body:
+            return (Head(answer.status, lines), End())
+        return (Head(answer.status, lines), Data(body), End())
+
+    def _refuse(self, status: int, message: str) -> Sequence[Action]:
+        return self._fail(status, error_type(status), message)
+
+    def _fail(self, status: int, kind: str, message: str) -> Sequence[Action]:
+        self.relaying = False
+        if self._started:
+            # The 200 is out: only an event can tell of it now.
+            return (Data(self._faker.error_event(kind, message)), End()) if self._faker is not None else (Cut(),)
+        body = error_body(self._context.api, kind, message)
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        return (Head(status, headers), Data(body), End())
 
 
-@dataclass(frozen=True, slots=True)
-class Waited:
-    """`patience` seconds went by without an event."""
+def is_event_stream(headers: Headers) -> bool:
+    """Whether an answer says that it is a stream of server-sent events."""
+    return any(k.lower() == b"content-type" and v.lower().startswith(_EVENT_STREAM) for k, v in headers)
 
 
-Event = UpstreamHead | UpstreamData | UpstreamEnd | UpstreamFailed | Waited
+def with_length(headers: Headers, length: int) -> Headers:
+    """The headers of a whole body of this length."""
+    kept = [line for line in headers if line[0].lower() not in (b"content-length", b"transfer-encoding")]
+    return [*kept, (b"content-length", b"%d" % length)]
+
+
+def answer_body(value: Value) -> tuple[bytes, str | None]:
+    """The bytes of a body that a rule wrote out, and their content type. Raises `EditRefused`."""
+    if value is NIL:
+        return b"", None
+    if isinstance(value, str):
+        return value.encode(), "text/plain; charset=utf-8"
+    return encode(value), "application/json"

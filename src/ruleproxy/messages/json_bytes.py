@@ -14,6 +14,7 @@ send. Those escapes are masked by private-use ones of the same length before dec
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import msgspec
@@ -28,6 +29,9 @@ from ruleproxy.messages.values import Value, number
 # A list of objects is what bodies are made of: one call opens two levels. What is no such list is decoded again.
 _value: Final = msgspec.json.Decoder(str | int | float | bool | None | list[dict[str, Raw]] | dict[str, Raw])
 _any: Final = msgspec.json.Decoder(str | int | float | bool | None | list[Raw] | dict[str, Raw])
+
+
+_PRINTABLE_ESCAPE: Final = re.compile(rb"\\u00[2-7]")
 
 
 class NotEditable(Exception):
@@ -92,6 +96,20 @@ class Document:
             return _any.decode(raw)
         except msgspec.ValidationError:
             return number(bytes(raw))
+
+    def holds_at_most(self, name: str, count: int) -> bool:
+        """Whether the text proves, without being opened, that no more than `count` members have this name.
+
+        False proves nothing: the name may stand in a string, or an edit or an escape may hide one.
+        """
+        if isinstance(self.root, Node) and self.root.touched:
+            return False
+        return not self.spells_ascii_oddly and self.text.count(b'"%s"' % name.encode()) <= count
+
+    @property
+    def spells_ascii_oddly(self) -> bool:
+        """Whether a printable ASCII character may be written as an escape (`\\u0063` for c) somewhere."""
+        return b"\\u00" in self.text and _PRINTABLE_ESCAPE.search(self.text) is not None
 
     def adopt(self, data: bytes) -> bytes:
         """JSON text written by a rule, with its lone surrogates masked like those of the source."""

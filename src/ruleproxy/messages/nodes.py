@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Union
 
 import msgspec
 from msgspec import Raw
 
+from ruleproxy.messages.journal import Kind
 from ruleproxy.messages.layout import Entry, Output, lay_out_list, lay_out_object
 from ruleproxy.messages.values import NIL, EditRefused, Value, encode
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 _items: Final = msgspec.json.Decoder(list[Raw])
 _SHOWN: Final = 200
+
+
+Shown = Union[Raw, "Node", str, None]
+"""What a journal can be told of a value: its text, or what has one."""
 
 
 class Node:
@@ -97,10 +102,10 @@ class Node:
         text = self.current_text()
         return self.document.masking.unmask(text) if self.document.masking else text
 
-    def describe(self, kind: Any, step: str, before: Raw | Node | None, after: Raw | Node | None) -> None:
-        """Tell a detailed journal of an edit of the member `step`."""
+    def describe(self, kind: Kind, step: str | None, before: Shown, after: Shown) -> None:
+        """Tell a detailed journal of an edit of the member `step`, or of the whole node."""
         if self.document.journal.detailed:
-            where = f"{self.pointer()}/{escape_step(step)}"
+            where = self.pointer() if step is None else f"{self.pointer()}/{escape_step(step)}"
             self.document.journal.describe(kind, where, show(before), show(after))
 
     def _child(self, key: Any, raw: Raw, name: str | None) -> Value:
@@ -193,7 +198,7 @@ class ObjectNode(Node):
         self.describe("+", other, None, raw)
         return True
 
-    def _change(self, members: dict[str, Raw], kind: Any, name: str, before: Raw | None, after: Raw | None) -> None:
+    def _change(self, members: dict[str, Raw], kind: Kind, name: str, before: Raw | None, after: Raw | None) -> None:
         shown = self._current(name, before) if before is not None and self.document.journal.detailed else before
         self.document.journal.add(setattr, self, "members", self.members)
         self.describe(kind, name, shown, after)
@@ -303,7 +308,9 @@ class ListNode(Node):
         """A value of a rule as an element for `arrange`."""
         return self._element(Raw(self.document.adopt(encode(value))))
 
-    def arrange(self, items: list[Raw | Node], kind: Any, step: str, before: Any = None, after: Any = None) -> None:
+    def arrange(
+        self, items: list[Raw | Node], kind: Kind, step: str | None, before: Shown = None, after: Shown = None
+    ) -> None:
         """Make these the elements: the ones that were there, in any order or choice, and new ones from `make`.
 
         `kind`, `step`, `before` and `after` are what a detailed journal says of it.
@@ -374,10 +381,10 @@ def escape_step(step: str) -> str:
     return step.replace("~", "~0").replace("/", "~1")
 
 
-def show(value: Raw | Node | None) -> str | None:
-    """JSON text for people, cut to a length that fits a terminal."""
-    if value is None:
-        return None
+def show(value: Shown) -> str | None:
+    """JSON text for people, cut to a length that fits a terminal; a string is shown as it is."""
+    if value is None or isinstance(value, str):
+        return value
     text = (value.to_json() if isinstance(value, Node) else bytes(value)).decode("utf-8", "replace")
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters)"
 

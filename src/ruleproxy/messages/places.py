@@ -134,6 +134,66 @@ class HeaderPlace:
         return self.headers.remove(self.name)
 
 
+class HeadersPlace:
+    """All headers of a message."""
+
+    __slots__ = ("headers",)
+
+    def __init__(self, headers: HeaderFields) -> None:
+        self.headers = headers
+
+    def read(self) -> Value:
+        """See `Place`."""
+        return {name: self.headers.get(name) for name in self.headers.names()}
+
+    def write(self, value: Value) -> bool:
+        """See `Place`."""
+        raise EditRefused("headers are written one by one: request.headers[…]")
+
+    def remove(self) -> bool:
+        """See `Place`."""
+        raise EditRefused("headers are taken away one by one: strip request.headers[…]")
+
+    def merge(self, members: dict[str, Value], *, replace: bool) -> None:
+        """Write each of these headers; without `replace` only those that are absent."""
+        for name, value in members.items():
+            if replace or self.headers.get(name) is NIL:
+                HeaderPlace(self.headers, name).write(value)
+
+
+class QueryFieldsPlace:
+    """The whole query."""
+
+    __slots__ = ("query",)
+
+    def __init__(self, query: QueryFields) -> None:
+        self.query = query
+
+    def read(self) -> Value:
+        """See `Place`."""
+        return {name: self.query.get(name) for name in self.query.names()}
+
+    def write(self, value: Value) -> bool:
+        """See `Place`; takes the text behind the `?`."""
+        if not isinstance(value, str) or not value.isascii():
+            raise EditRefused("request.query takes a string of ASCII characters, or is written member by member")
+        before = self.query.text
+        self.query.become(value.encode())
+        return before != self.query.text
+
+    def remove(self) -> bool:
+        """See `Place`."""
+        before = self.query.text
+        self.query.become(b"")
+        return bool(before)
+
+    def merge(self, members: dict[str, Value], *, replace: bool) -> None:
+        """Write each of these members; without `replace` only those that are absent."""
+        for name, value in members.items():
+            if replace or self.query.get(name) is NIL:
+                self.query.put(name, value)
+
+
 class QueryPlace:
     """One member of the query."""
 

@@ -44,6 +44,7 @@ class SourceNumber(float):
     token: bytes
 
     def __new__(cls, token: bytes) -> SourceNumber:
+        """The number that a token spells."""
         number = super().__new__(cls, token)
         number.token = token
         return number
@@ -104,6 +105,17 @@ def number(token: bytes) -> int | float:
         # Python refuses to convert very long integers (a guard against quadratic time): those stay tokens too.
         return SourceNumber(token)
     return int(token)
+
+
+def equal(left: Value, right: Value) -> bool:
+    """Structural equality of plain values as JSON knows it: true is not 1, 1 is 1.0."""
+    if isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(equal(left[key], right[key]) for key in left)
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(equal, left, right))
+    return bool(left == right)
 
 
 def finite(value: float) -> float:

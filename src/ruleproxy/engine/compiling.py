@@ -1,0 +1,270 @@
+"""Rules compiled to Python, once per load.
+
+Each rule becomes two functions of a run context `c`: its condition and its statements, one Python line a statement,
+so that the line of a failure is the place in the rules file. Nothing of a rule's text is ever put into the source
+but through `repr` of a string, a number, or a name made here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import CodeType
+from typing import Any
+
+from ruleproxy.engine.context import RunContext
+from ruleproxy.engine.expressions import ENVIRONMENT, CannotCompile, Expressions, Scope
+from ruleproxy.language import syntax
+from ruleproxy.language.signatures import (
+    Binding,
+    Choice,
+    Condition,
+    Element,
+    Options,
+    Place,
+    Side,
+    Value,
+    Vocabulary,
+)
+from ruleproxy.language.source import Position, Source, Span
+
+
+@dataclass(slots=True)
+class CompiledRule:
+    """A rule that runs. `applies` and `act` raise `EditRefused`; `place_of` tells where in the file that was."""
+
+    name: str
+    side: Side
+    source: Source
+    node: syntax.Rule
+    required: bool
+    shadow: bool
+    applies: Callable[[RunContext], bool] | None
+    act: Callable[[RunContext], None]
+    spans: Mapping[int, Span]
+    legs: tuple[Leg, ...] = ()
+    methods: frozenset[str] | None = None
+    paths: frozenset[str] | None = None
+
+    @property
+    def position(self) -> Position:
+        """Where the rule begins."""
+        return self.source.position(self.node.span.start)
+
+    @property
+    def place(self) -> str:
+        """`file:line` of the rule."""
+        return f"{self.source.name}:{self.position.line}"
+
+    def place_of(self, error: BaseException) -> Position:
+        """Where in the rules file an error came from."""
+        trace = error.__traceback__
+        span = self.node.span
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == _filename(self.source, self.node):
+                span = self.spans.get(trace.tb_lineno, span)
+            trace = trace.tb_next
+        return self.source.position(span.start)
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One leg of the `and`s of a condition: its text, its value, and its operands for the trace."""
+
+    text: str
+    holds: Callable[[RunContext], bool]
+    operands: tuple[tuple[str, Callable[[RunContext], Any]], ...] = field(default=())
+
+
+def evaluate_constant(
+    node: syntax.Expression, constants: Mapping[str, Any], vocabulary: Vocabulary, parameters: Mapping[str, Any]
+) -> Any:
+    """The value of a file-level `local` or of a parameter, at load time. Raises `CannotCompile`, `EditRefused`."""
+    expressions = Expressions(vocabulary, parameters)
+    text = expressions.source(node, Scope(constants, {}, {}))
+    code = compile(text, "constant", "eval")
+    if "c" in code.co_names:
+        raise CannotCompile(node, "a message is not there at the level of the file")
+    return eval(code, {**ENVIRONMENT, **expressions.constants})  # noqa: S307 (source made by Expressions alone)
+
+
+class RuleCompiler:
+    """Compiles the rules of one file."""
+
+    def __init__(
+        self, source: Source, constants: Mapping[str, Any], vocabulary: Vocabulary, parameters: Mapping[str, Any]
+    ) -> None:
+        self._source = source
+        self._constants = constants
+        self._vocabulary = vocabulary
+        self._parameters = parameters
+
+    def compile(self, node: syntax.Rule, name: str) -> CompiledRule:
+        """One rule. Raises `CannotCompile` where the checker should have spoken, `EditRefused` for a bad literal."""
+        flags = {flag.text for flag in node.flags}
+        scope = Scope(self._constants, {}, {})
+        expressions = Expressions(self._vocabulary, self._parameters)
+        writer = _Writer(expressions, self._vocabulary)
+        writer.line("def act(c):", node.span)
+        writer.block(node.body, scope.inner(), depth=0)
+        condition = None
+        if node.condition is not None:
+            writer.line("def applies(c):", node.condition.span, outer=True)
+            writer.line(f" return {expressions.condition(node.condition, scope)}", node.condition.span, outer=True)
+        environment = self._run(writer, expressions, _filename(self._source, node))
+        if node.condition is not None:
+            condition = environment["applies"]
+        return CompiledRule(
+            name=name,
+            side=node.side.text,  # type: ignore[arg-type]  # the checker knows the sides
+            source=self._source,
+            node=node,
+            required="required" in flags,
+            shadow="shadow" in flags,
+            applies=condition,
+            act=environment["act"],
+            spans=writer.spans,
+            legs=tuple(self._leg(leg) for leg in _conjuncts(node.condition)),
+        )
+
+    def _run(self, writer: _Writer, expressions: Expressions, filename: str) -> dict[str, Any]:
+        code: CodeType = compile("\n".join(writer.lines), filename, "exec")
+        environment: dict[str, Any] = {**ENVIRONMENT, **expressions.constants}
+        exec(code, environment)  # noqa: S102 (source made by Expressions and _Writer alone)
+        return environment
+
+    def _leg(self, node: syntax.Expression) -> Leg:
+        inner = node.inner if isinstance(node, syntax.Group) else node
+        operands: list[syntax.Expression] = []
+        if isinstance(inner, syntax.Binary) and inner.operator not in ("and", "or"):
+            operands = [
+                side for side in (inner.left, inner.right) if not isinstance(side, syntax.Literal | syntax.Table)
+            ]
+        elif isinstance(inner, syntax.Path) and isinstance(inner.base, syntax.Call):
+            operands = [side for side in inner.base.arguments if not isinstance(side, syntax.Literal | syntax.Table)]
+        return Leg(
+            " ".join(self._source.slice(node.span).split()),
+            self._lazily(node, condition=True),
+            tuple((" ".join(self._source.slice(side.span).split()), self._lazily(side)) for side in operands),
+        )
+
+    def _lazily(self, node: syntax.Expression, *, condition: bool = False) -> Callable[[RunContext], Any]:
+        # Only traces ask for legs: most are never compiled.
+        compiled: list[Callable[[RunContext], Any]] = []
+
+        def evaluate(context: RunContext) -> Any:
+            if not compiled:
+                expressions = Expressions(self._vocabulary, self._parameters)
+                scope = Scope(self._constants, {}, {})
+                text = expressions.condition(node, scope) if condition else expressions.source(node, scope)
+                environment = {**ENVIRONMENT, **expressions.constants}
+                compiled.append(eval(f"lambda c: {text}", environment))  # noqa: S307 (as above)
+            return compiled[0](context)
+
+        return evaluate
+
+
+def _conjuncts(node: syntax.Expression | None) -> list[syntax.Expression]:
+    match node:
+        case None:
+            return []
+        case syntax.Binary(operator="and"):
+            return _conjuncts(node.left) + _conjuncts(node.right)
+        case _:
+            return [node]
+
+
+def _filename(source: Source, node: syntax.Rule) -> str:
+    return f"<rule {source.name}:{node.span.start}>"
+
+
+class _Writer:
+    """Python lines of one rule and the spans they came from."""
+
+    def __init__(self, expressions: Expressions, vocabulary: Vocabulary) -> None:
+        self.lines: list[str] = []
+        self.spans: dict[int, Span] = {}
+        self._expressions = expressions
+        self._vocabulary = vocabulary
+
+    def line(self, text: str, span: Span, *, depth: int = -1, outer: bool = False) -> None:
+        """One line of source, indented by depth."""
+        self.lines.append(text if outer else " " * (depth + 1) + text)
+        self.spans[len(self.lines)] = span
+
+    def block(self, statements: tuple[syntax.Statement, ...], scope: Scope, depth: int) -> None:
+        """The lines of a block of statements."""
+        start = len(self.lines)
+        for statement in statements:
+            self._statement(statement, scope, depth)
+        if len(self.lines) == start:
+            self.lines.append(" " * (depth + 1) + "pass")
+
+    def _statement(self, node: syntax.Statement, scope: Scope, depth: int) -> None:
+        match node:
+            case syntax.Local():
+                value = self._expressions.source(node.value, scope)
+                name = f"{self._expressions.fresh()}_local"
+                self.line(f"{name} = {value}", node.span, depth=depth)
+                scope.names[node.name] = name
+                scope.places.pop(node.name, None)
+            case syntax.If():
+                for index, branch in enumerate(node.branches):
+                    condition = self._expressions.condition(branch.condition, scope)
+                    self.line(f"{'elif' if index else 'if'} {condition}:", branch.condition.span, depth=depth)
+                    self.block(branch.body, scope.inner(), depth + 1)
+                if node.otherwise is not None:
+                    self.line("else:", node.span, depth=depth)
+                    self.block(node.otherwise, scope.inner(), depth + 1)
+            case syntax.For():
+                self._loop(node, scope, depth)
+            case syntax.Action():
+                self._action(node, scope, depth)
+
+    def _loop(self, node: syntax.For, scope: Scope, depth: int) -> None:
+        values = self._expressions.fresh()
+        element = f"{values}_element"
+        self.line(
+            f"{values} = elements({self._expressions.source(node.iterable, scope)})", node.iterable.span, depth=depth
+        )
+        self.line(f"c.spend(len({values}))", node.iterable.span, depth=depth)
+        self.line(f"for {element} in {values}:", node.span, depth=depth)
+        inner = scope.inner()
+        inner.names[node.variable] = f"current({element})"
+        inner.places[node.variable] = element
+        self.block(node.body, inner, depth + 1)
+
+    def _action(self, node: syntax.Action, scope: Scope, depth: int) -> None:
+        try:
+            verb, form = self._vocabulary.form(node.form)
+        except KeyError:
+            raise CannotCompile(node, f"unknown verb `{node.verb}`") from None
+        arguments: list[str] = []
+        for role, kind in form.arguments.items():
+            argument = node.arguments.get(role)
+            if argument is not None and (text := self._argument(node, kind, argument, scope)) is not None:
+                arguments.append(f"{role}={text}")
+        call = f"{self._expressions.constant(form.apply)}({', '.join(['c', *arguments])})"
+        self.line(f"return {call}" if verb.ends else call, node.span, depth=depth)
+
+    def _argument(self, node: syntax.Action, kind: object, argument: syntax.Argument, scope: Scope) -> str | None:
+        match kind:
+            case Value() | Options() if not isinstance(argument, syntax.Word):
+                return self._expressions.source(argument, scope)
+            case Place() if isinstance(argument, syntax.Path):
+                return self._expressions.place(argument, scope)
+            case Element() if isinstance(argument, syntax.Path):
+                return f"{self._expressions.place(argument, scope)}[0]"
+            case Choice() if isinstance(argument, syntax.Word):
+                return repr(argument.text)
+            case Condition() if not isinstance(argument, syntax.Word):
+                inner = scope.inner()
+                binding = node.arguments["binding"]
+                assert isinstance(binding, syntax.Word)
+                name = f"{self._expressions.fresh()}_bound"
+                inner.names[binding.text] = name
+                inner.places.pop(binding.text, None)
+                return f"lambda {name}: {self._expressions.condition(argument, inner)}"
+            case Binding():
+                return None
+        raise CannotCompile(argument, f"this is not what {node.verb} takes here")

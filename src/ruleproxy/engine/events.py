@@ -1,0 +1,86 @@
+"""What an exchange and its driver say to each other: events that happened, actions to carry out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ruleproxy.messages.message import Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Ask an upstream. `origin` is `scheme://host[:port]`, `target` the bytes of the request line's target."""
+
+    origin: str
+    method: str
+    target: bytes
+    headers: Headers
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Begin the client's answer."""
+
+    status: int
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Bytes of the client's answer."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The client's answer is complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The client's answer cannot be completed: end the connection so that the truncation shows."""
+
+
+Action = Send | Head | Data | End | Cut
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamHead:
+    """Status and headers of the upstream's answer, as they came."""
+
+    status: int
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamData:
+    """Bytes of the upstream's answer, as they came (still compressed if they were)."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamEnd:
+    """The upstream's answer ended as its framing said."""
+
+
+FailureKind = Literal["refused", "reset", "timeout", "tls", "truncated"]
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamFailed:
+    """No usable answer, or only part of one; `message` says what happened, for people."""
+
+    kind: FailureKind
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """`patience` seconds went by without an event."""
+
+
+Event = UpstreamHead | UpstreamData | UpstreamEnd | UpstreamFailed | Waited

@@ -1,0 +1,329 @@
+"""Expressions and places of a rule, as Python source text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ruleproxy.engine import context, runtime
+from ruleproxy.language import syntax
+from ruleproxy.language.signatures import Function, Vocabulary
+from ruleproxy.language.types import BOOL
+from ruleproxy.messages import places
+from ruleproxy.messages.values import NIL
+
+# Roots as attributes of the context `c`: path of names -> source text. What stands behind `headers`, `query` and
+# `body` is a step of its own.
+_READS: Mapping[tuple[str, str], str] = {
+    ("request", "method"): "{m}.method",
+    ("request", "path"): "{m}.path",
+    ("request", "raw_path"): "{m}.raw_path",
+    ("request", "api"): "request_api({m})",
+    ("request", "model"): "request_model({m})",
+    ("request", "wants_stream"): "wants_stream({m})",
+    ("request", "query"): "QueryFieldsPlace({m}.query).read()",
+    ("request", "headers"): "HeadersPlace({m}.headers).read()",
+    ("request", "body"): "{m}.body.root",
+    ("response", "status"): "{m}.status",
+    ("response", "headers"): "HeadersPlace({m}.headers).read()",
+    ("response", "body"): "{m}.body.root",
+    ("response", "streamed"): "{m}.streamed",
+    ("upstream", "name"): "{m}.name",
+    ("upstream", "host"): "{m}.host",
+    ("upstream", "base"): "{m}.base",
+    ("upstream", "timeout"): "({m}.timeout or NIL)",
+    ("upstream", "url"): "c.request.url",
+}
+_WRITES: Mapping[tuple[str, str], str] = {
+    ("request", "method"): "c.request.write_method",
+    ("request", "path"): "c.request.write_path",
+    ("request", "raw_path"): "c.request.write_raw_path",
+    ("response", "status"): "c.response.write_status",
+    ("upstream", "url"): "c.request.write_url",
+    ("upstream", "base"): "c.request.upstream.become_base",
+    ("upstream", "name"): "c.request.upstream.become_name",
+    ("upstream", "timeout"): "c.request.upstream.write_timeout",
+}
+_ROOTS: Mapping[str, str] = {
+    "request": "c.request",
+    "response": "c.response",
+    "upstream": "c.request.upstream",
+}
+_COMPARISONS = {"==": "equals({l}, {r})", "~=": "(not equals({l}, {r}))", "<": "less({l}, {r})", "<=": "less_or_equal({l}, {r})",
+                ">": "less({r}, {l})", ">=": "less_or_equal({r}, {l})", "..": "concat({l}, {r})", "in": "is_in({l}, {r})",
+                "+": "plus({l}, {r})", "-": "minus({l}, {r})"}  # fmt: skip
+
+ENVIRONMENT: Mapping[str, Any] = {
+    **{name: getattr(runtime, name) for name in vars(runtime) if not name.startswith("_")},
+    **{name: getattr(places, name) for name in ("AttributePlace", "BodyPlace", "HeaderPlace", "HeadersPlace",
+                                                "QueryFieldsPlace", "QueryPlace")},
+    "NIL": NIL,
+    "request_api": context.request_api,
+    "request_model": context.request_model,
+    "wants_stream": context.wants_stream,
+}  # fmt: skip
+
+
+class CannotCompile(Exception):
+    """A rule that the checker would have refused, or that this version cannot run; `node` is the place."""
+
+    def __init__(self, node: syntax.Node, message: str) -> None:
+        super().__init__(message)
+        self.node = node
+
+
+@dataclass(slots=True)
+class Scope:
+    """What the names of a rule stand for: constants of the file, and Python names of locals and loop variables."""
+
+    constants: Mapping[str, Any]
+    names: dict[str, str]
+    places: dict[str, str]
+
+    def inner(self) -> Scope:
+        """A scope inside this one."""
+        return Scope(self.constants, dict(self.names), dict(self.places))
+
+
+class Expressions:
+    """Turns expressions into Python source; constants that the source names are collected in `constants`."""
+
+    def __init__(self, vocabulary: Vocabulary, parameters: Mapping[str, Any]) -> None:
+        self.vocabulary = vocabulary
+        self.parameters = parameters
+        self.constants: dict[str, Any] = {}
+        self._temporaries = 0
+
+    def constant(self, value: Any) -> str:
+        """Source text for a value that is known at load time."""
+        if value is NIL:
+            return "NIL"
+        if value is None or isinstance(value, bool | int | str):
+            return repr(value)
+        name = f"k{len(self.constants)}"
+        self.constants[name] = value
+        return name
+
+    def fresh(self) -> str:
+        """A Python name that is used nowhere else."""
+        self._temporaries += 1
+        return f"t{self._temporaries}"
+
+    def source(self, node: syntax.Expression, scope: Scope) -> str:
+        """Source text that evaluates to the value of an expression."""
+        match node:
+            case syntax.Literal():
+                return self.constant(NIL if node.kind == "nil" else node.value)
+            case syntax.Group():
+                return self.source(node.inner, scope)
+            case syntax.Table():
+                return self._table(node, scope)
+            case syntax.Unary():
+                return self._unary(node, scope)
+            case syntax.Binary():
+                return self._binary(node, scope)
+            case syntax.Path():
+                return self._path(node, scope)
+        raise CannotCompile(node, "not an expression")
+
+    def condition(self, node: syntax.Expression, scope: Scope) -> str:
+        """Source text that evaluates to True or False, or raises."""
+        text = self.source(node, scope)
+        return text if self._is_bool(node) else f"truth({text})"
+
+    def _is_bool(self, node: syntax.Expression) -> bool:
+        match node:
+            case syntax.Group():
+                return self._is_bool(node.inner)
+            case syntax.Literal():
+                return node.kind == "bool"
+            case syntax.Unary():
+                return node.operator == "not"
+            case syntax.Binary():
+                return node.operator in ("and", "or", "==", "~=", "<", "<=", ">", ">=", "in")
+            case syntax.Path(base=syntax.Call(function=name), steps=()):
+                function = self.vocabulary.functions.get(name)
+                return function is not None and function.returns == BOOL
+        return False
+
+    def _unary(self, node: syntax.Unary, scope: Scope) -> str:
+        match node.operator:
+            case "not":
+                return f"(not {self.condition(node.operand, scope)})"
+            case "-":
+                return f"minus(0, {self.source(node.operand, scope)})"
+            case _:
+                return f"plus(0, {self.source(node.operand, scope)})"
+
+    def _binary(self, node: syntax.Binary, scope: Scope) -> str:
+        operator = node.operator
+        if operator in ("and", "or"):
+            return f"({self.condition(node.left, scope)} {operator} {self.condition(node.right, scope)})"
+        left, right = self.source(node.left, scope), self.source(node.right, scope)
+        if operator == "??":
+            name = self.fresh()
+            return f"({name} if (({name} := {left}) is not NIL and {name} is not None) else {right})"
+        if operator in ("==", "~="):
+            for side, other in ((node.left, right), (node.right, left)):
+                literal = side.inner if isinstance(side, syntax.Group) else side
+                if isinstance(literal, syntax.Literal) and literal.kind in ("nil", "null", "bool"):
+                    return f"({other} {'is' if operator == '==' else 'is not'} {self.source(side, scope)})"
+        if operator in ("==", "~=") and (_is_text(node.left) or _is_text(node.right)) and not self._versions(node):
+            return f"({left} {'==' if operator == '==' else '!='} {right})"
+        return _COMPARISONS[operator].format(l=left, r=right)
+
+    def _versions(self, node: syntax.Binary) -> bool:
+        # A version equals the text that spells it: only then is `==` with a literal more than Python's own.
+        return any(isinstance(side, syntax.Path) and isinstance(side.base, syntax.Call | syntax.Name) and not _rooted(side)
+                   for side in (node.left, node.right)) or any(isinstance(side, syntax.Group) for side in (node.left, node.right))  # fmt: skip
+
+    def _table(self, node: syntax.Table, scope: Scope) -> str:
+        if all(field.key is None for field in node.fields) and node.fields:
+            return f"make_list({', '.join(self.source(field.value, scope) for field in node.fields)})"
+        pairs: list[str] = []
+        for field in node.fields:
+            if field.key is None:
+                raise CannotCompile(field, "a list and an object in one table")
+            pairs.append(f"({self.source(field.key, scope)}, {self.source(field.value, scope)})")
+        return f"make_object({', '.join(pairs)})"
+
+    def _call(self, node: syntax.Call, scope: Scope) -> str:
+        function = self.vocabulary.functions.get(node.function)
+        if function is None:
+            raise CannotCompile(node, f"unknown function `{node.function}`")
+        evaluate = self._prepared(function, node)
+        arguments = [self.source(argument, scope) for argument in node.arguments]
+        if function.contextual:
+            arguments.insert(0, "c")
+        return f"{self.constant(evaluate)}({', '.join(arguments)})"
+
+    def _prepared(self, function: Function, node: syntax.Call) -> Callable[..., Any]:
+        if function.prepare is None:
+            return function.evaluate
+        literals = [argument.value if isinstance(argument, syntax.Literal) and argument.kind == "string" else None
+                    for argument in node.arguments]  # fmt: skip
+        for parameter, argument, literal in zip(function.parameters, node.arguments, literals, strict=False):
+            if parameter.literal and literal is None:
+                return function.evaluate if function.name == "glob" else _refuse(argument, function)
+        return function.prepare(*literals)
+
+    def _path(self, node: syntax.Path, scope: Scope) -> str:
+        if isinstance(node.base, syntax.Call):
+            return self._steps(self._call(node.base, scope), node.steps, scope)
+        name = node.base.name
+        if name in scope.names:
+            return self._steps(scope.names[name], node.steps, scope)
+        if name in scope.constants:
+            return self._steps(self.constant(scope.constants[name]), node.steps, scope)
+        if name == "parameters":
+            return self._steps(self.constant(self.parameters), node.steps, scope)
+        return self._rooted(node, scope)
+
+    def _rooted(self, node: syntax.Path, scope: Scope) -> str:
+        assert isinstance(node.base, syntax.Name)
+        root, message, steps = self._root(node)
+        if not steps or not isinstance(steps[0], syntax.Member):
+            raise CannotCompile(node, f"`{node.base.name}` needs a field")
+        field, rest = steps[0].name, steps[1:]
+        if field in ("headers", "query") and rest:
+            return f"{message}.{field}.get({self._key(rest[0], scope)})"
+        read = _READS.get((root, field))
+        if read is None:
+            raise CannotCompile(steps[0], f"{root} has no field `{field}`")
+        return self._steps(read.format(m=message), rest, scope)
+
+    def _root(self, node: syntax.Path) -> tuple[str, str, tuple[syntax.Step, ...]]:
+        assert isinstance(node.base, syntax.Name)
+        root, steps = node.base.name, node.steps
+        if root == "original":
+            if not steps or not isinstance(steps[0], syntax.Member):
+                raise CannotCompile(node, "`original` needs request or response")
+            root, steps = steps[0].name, steps[1:]
+            return root, f"c.original.{root}", steps
+        if root not in _ROOTS:
+            raise CannotCompile(node, f"unknown name `{root}`")
+        return root, _ROOTS[root], steps
+
+    def _key(self, step: syntax.Step, scope: Scope) -> str:
+        match step:
+            case syntax.Member():
+                return repr(step.name)
+            case syntax.Index():
+                return self.source(step.key, scope)
+        raise CannotCompile(step, "a name is needed here")
+
+    def _steps(self, text: str, steps: tuple[syntax.Step, ...], scope: Scope) -> str:
+        many = False
+        for step in steps:
+            match step:
+                case syntax.Every():
+                    text = f"every_of_each({text})" if many else f"every({text})"
+                    many = True
+                case syntax.AnyDepth():
+                    text = f"any_depth_of_each({text})" if many else f"any_depth({text})"
+                    many = True
+                case _:
+                    text = f"member{'_of_each' if many else ''}({text}, {self._key(step, scope)})"
+        return text
+
+    def place(self, node: syntax.Path, scope: Scope) -> str:
+        """Source text that evaluates to the list of places that a path names."""
+        if isinstance(node.base, syntax.Call):
+            raise CannotCompile(node, "what a function gives is no place")
+        name = node.base.name
+        if name in scope.names:
+            if not node.steps:
+                if name not in scope.places:
+                    raise CannotCompile(node, f"`{name}` is no element of a list")
+                return f"[element_place({scope.places[name]})]"
+            return self._member_places(scope.names[name], node.steps, scope)
+        root, message, steps = self._root(node)
+        if not steps or not isinstance(steps[0], syntax.Member) or message.startswith("c.original"):
+            raise CannotCompile(node, f"`{name}` cannot be written")
+        field, rest = steps[0].name, steps[1:]
+        if field in ("headers", "query"):
+            kinds = {"headers": ("HeaderPlace", "HeadersPlace"), "query": ("QueryPlace", "QueryFieldsPlace")}[field]
+            key = f", {self._key(rest[0], scope)}" if rest else ""
+            return f"[{kinds[0] if rest else kinds[1]}({message}.{field}{key})]"
+        if field == "body":
+            if not rest:
+                return f"[BodyPlace({message}.body)]"
+            if all(isinstance(step, syntax.Member | syntax.Index) for step in rest):
+                return f"body_member_place({message}.body, {self._names(rest, scope)})"
+            return self._member_places(f"{message}.body.root", rest, scope)
+        write = _WRITES.get((root, field))
+        if write is None or rest:
+            raise CannotCompile(node, f"`{name}.{field}` cannot be written")
+        read = _READS[(root, field)].format(m=message)
+        return f"[AttributePlace('{name}.{field}', lambda: {read}, {write})]"
+
+    def _names(self, steps: tuple[syntax.Step, ...], scope: Scope) -> str:
+        return f"({', '.join(self._key(step, scope) for step in steps)},)"
+
+    def _member_places(self, text: str, steps: tuple[syntax.Step, ...], scope: Scope) -> str:
+        # What stands behind the last `[*]` or `[**]` may be made; what stands before it is only looked up.
+        last = max((i for i, step in enumerate(steps) if isinstance(step, syntax.Every | syntax.AnyDepth)), default=-1)
+        head, tail = steps[: last + 1], steps[last + 1 :]
+        if not tail:
+            if isinstance(steps[-1], syntax.AnyDepth):
+                raise CannotCompile(steps[-1], "`[**]` needs a member behind it")
+            holders = self._steps(text, steps[:-1], scope)
+            many = any(isinstance(step, syntax.Every | syntax.AnyDepth) for step in steps[:-1])
+            return f"element_places({holders if many else f'[{holders}]'})"
+        if not head:
+            return f"[member_place({text}, {self._names(tail, scope)})]"
+        name = self.fresh()
+        return f"[member_place({name}, {self._names(tail, scope)}) for {name} in {self._steps(text, head, scope)}]"
+
+
+def _is_text(node: syntax.Expression) -> bool:
+    return isinstance(node, syntax.Literal) and node.kind == "string"
+
+
+def _rooted(node: syntax.Path) -> bool:
+    return isinstance(node.base, syntax.Name) and bool(node.steps)
+
+
+def _refuse(argument: syntax.Expression, function: Function) -> Callable[..., Any]:
+    raise CannotCompile(argument, f"{function.name} takes a pattern that is written out")

@@ -1,0 +1,221 @@
+"""From folders of rules to a ruleset: read, parse, expand packs, check, compile. All or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruleproxy.engine.compiling import CompiledRule, RuleCompiler, evaluate_constant
+from ruleproxy.engine.expressions import CannotCompile
+from ruleproxy.engine.ruleset import Ruleset, RuleTest
+from ruleproxy.engine.vocabulary import check_literal, load_vocabulary
+from ruleproxy.language import syntax
+from ruleproxy.language.checking import check_files
+from ruleproxy.language.diagnostics import Diagnostic, Label, Severity
+from ruleproxy.language.parsing import parse
+from ruleproxy.language.reading import source_from_bytes
+from ruleproxy.language.reporting import sort_diagnostics
+from ruleproxy.language.source import Source, Span
+from ruleproxy.language.suggestions import find_nearest
+from ruleproxy.messages.edited import Upstream
+from ruleproxy.messages.values import EditRefused
+from ruleproxy.packs.folders import RulesText, Unreadable, read_rules
+from ruleproxy.packs.manifest import BadManifest, Manifest, find_pack, read_manifest
+from ruleproxy.resources import packs_folder
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What came of loading: a ruleset where nothing was wrong, else only the findings.
+
+    `files` is how many rules files were read, packs included.
+    """
+
+    ruleset: Ruleset | None
+    diagnostics: list[Diagnostic]
+    unreadable: list[Unreadable]
+    files: int
+
+    @property
+    def errors(self) -> int:
+        """How many findings keep the rules from running."""
+        return len(self.unreadable) + sum(d.severity is Severity.ERROR for d in self.diagnostics)
+
+
+@dataclass(slots=True)
+class _Unit:
+    """Files that are checked together: the user's own, or one pack with its parameters."""
+
+    files: list[syntax.RulesFile]
+    manifest: Manifest | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    prefix: str = ""
+
+
+def load_rules(paths: Sequence[Path], upstreams: Sequence[Upstream] | None) -> Loaded:
+    """Load folders and files of rules in this order; without `upstreams` their origins are not checked."""
+    return _Loader(paths, upstreams).load()
+
+
+class _Loader:
+    def __init__(self, paths: Sequence[Path], upstreams: Sequence[Upstream] | None) -> None:
+        self.paths = paths
+        self.upstreams = None if upstreams is None else {u.name: u.origin for u in upstreams}
+        self.vocabulary = load_vocabulary()
+        self.diagnostics: list[Diagnostic] = []
+        self.unreadable: list[Unreadable] = []
+        self.digest = hashlib.sha256()
+        self.files = 0
+        self.rules: list[CompiledRule] = []
+        self.tests: list[RuleTest] = []
+
+    def load(self) -> Loaded:
+        own = _Unit([])
+        for path in self.paths:
+            own.files += self._parse(*read_rules(path))
+        self._check(own)
+        if self._broken:
+            # Packs that the files name are looked at all the same, so that one run says everything.
+            for _ in self._uses(own):
+                pass
+        else:
+            self._compile(own)
+        ruleset = None if self._broken else Ruleset(tuple(self.rules), tuple(self.tests), self.digest.hexdigest())
+        return Loaded(ruleset, sort_diagnostics(self.diagnostics), self.unreadable, self.files)
+
+    @property
+    def _broken(self) -> bool:
+        return bool(self.unreadable) or any(d.severity is Severity.ERROR for d in self.diagnostics)
+
+    def _parse(self, texts: list[RulesText], unreadable: list[Unreadable]) -> Iterator[syntax.RulesFile]:
+        self.unreadable += unreadable
+        for text in texts:
+            self.files += 1
+            self.digest.update(b"%s\0%d\0" % (text.relative.encode(errors="surrogateescape"), len(text.data)))
+            self.digest.update(text.data)
+            source = source_from_bytes(text.shown, text.data)
+            if isinstance(source, Diagnostic):
+                self.diagnostics.append(source)
+                continue
+            file, problems = parse(source)
+            self.diagnostics += problems
+            yield file
+
+    def _check(self, unit: _Unit) -> None:
+        self.diagnostics += check_files(
+            unit.files,
+            self.vocabulary,
+            upstreams=self.upstreams,
+            declared_parameters=frozenset(unit.manifest.parameters) if unit.manifest else None,
+            check_literal=check_literal,
+        )
+
+    def _uses(self, unit: _Unit) -> Iterator[tuple[syntax.RulesFile, syntax.Use, _Unit]]:
+        for file in unit.files:
+            for item in file.items:
+                if isinstance(item, syntax.Use) and (pack := self._open_pack(file.source, item)) is not None:
+                    yield file, item, pack
+
+    def _compile(self, unit: _Unit) -> None:
+        packs = {id(use): pack for _, use, pack in self._uses(unit)}
+        for file in unit.files:
+            constants: dict[str, Any] = {}
+            compiler = RuleCompiler(file.source, constants, self.vocabulary, unit.parameters)
+            for item in file.items:
+                try:
+                    match item:
+                        case syntax.Local():
+                            constants[item.name] = evaluate_constant(
+                                item.value, constants, self.vocabulary, unit.parameters
+                            )
+                        case syntax.Rule():
+                            self.rules.append(compiler.compile(item, unit.prefix + item.name))
+                        case syntax.Use() if id(item) in packs:
+                            self._compile(packs[id(item)])
+                        case syntax.Test() if unit.manifest is None:
+                            self.tests.append(RuleTest(file.source, item))
+                except CannotCompile as error:
+                    self._error(file.source, error.node.span, "RP202", str(error))
+                except EditRefused as refused:
+                    self._error(file.source, item.span, "RP302", str(refused))
+
+    def _open_pack(self, source: Source, use: syntax.Use) -> _Unit | None:
+        owner, _, rest = use.pack.partition("/")
+        pack, _, part = rest.partition("/")
+        folder = find_pack(f"{owner}/{pack}", [path for path in self.paths if path.is_dir()] + [packs_folder()])
+        if folder is None:
+            known = sorted(path.parent.name for path in packs_folder().glob("*/pack.toml"))
+            self._error(source, use.pack_span, "RP901", f'no pack "{owner}/{pack}" is here',
+                        *_did_you_mean(pack, known, 'use "ruleproxy/{}"'))  # fmt: skip
+            return None
+        try:
+            manifest = read_manifest(folder)
+        except BadManifest as error:
+            self._error(source, use.pack_span, "RP901", str(error))
+            return None
+        texts, unreadable = read_rules(folder)
+        if part:
+            texts = [text for text in texts if text.relative == f"{part}.rules"]
+            if not texts:
+                self._error(source, use.pack_span, "RP901", f'the pack "{owner}/{pack}" has no {part}.rules')
+        unit = _Unit(
+            list(self._parse(texts, unreadable)), manifest, self._parameters(source, use, manifest), f"{pack}/"
+        )
+        self._check(unit)
+        for file in unit.files:
+            for item in file.items:
+                if isinstance(item, syntax.Use):
+                    self._error(file.source, item.span, "RP901", "a pack cannot use another pack")
+        return unit
+
+    def _parameters(self, source: Source, use: syntax.Use, manifest: Manifest) -> dict[str, Any]:
+        given: dict[str, Any] = {}
+        for entry in use.parameters.fields if use.parameters is not None else ():
+            key = entry.key
+            if not isinstance(key, syntax.Literal) or not isinstance(key.value, str):
+                self._error(source, entry.span, "RP306", "parameters have names")
+                continue
+            if key.value not in manifest.parameters:
+                self._error(source, key.span, "RP201", f'"{manifest.name}" has no parameter `{key.value}`',
+                            *_did_you_mean(key.value, sorted(manifest.parameters), "{}"))  # fmt: skip
+                continue
+            try:
+                given[key.value] = evaluate_constant(entry.value, {}, self.vocabulary, {})
+            except (CannotCompile, EditRefused) as error:
+                self._error(source, entry.value.span, "RP302", str(error))
+                continue
+            if not _fits(given[key.value], manifest.parameters[key.value].type):
+                wanted = manifest.parameters[key.value].type
+                self._error(source, entry.value.span, "RP302", f"parameter `{key.value}` takes a {wanted}")
+        for name, parameter in manifest.parameters.items():
+            if name not in given and parameter.required:
+                self._error(source, use.pack_span, "RP305", f'"{manifest.name}" needs the parameter `{name}`'
+                            + (f": {parameter.description}" if parameter.description else ""),
+                            f'use "{use.pack}" with {{ {name} = … }}')  # fmt: skip
+            elif parameter.default is not None:
+                given.setdefault(name, parameter.default)
+        return given
+
+    def _error(self, source: Source, span: Span, code: str, message: str, *help_lines: str) -> None:
+        self.diagnostics.append(Diagnostic(code, Severity.ERROR, message, Label(source, span), help=help_lines))
+
+
+def _did_you_mean(word: str, names: Sequence[str], pattern: str) -> tuple[str, ...]:
+    nearest = find_nearest(word, names)
+    return () if nearest is None else (f"did you mean {pattern.format(nearest)}",)
+
+
+def _fits(value: object, wanted: str) -> bool:
+    kinds: dict[str, tuple[type, ...]] = {
+        "string": (str,),
+        "int": (int,),
+        "float": (int, float),
+        "bool": (bool,),
+        "duration": (float, int),
+        "list": (list,),
+        "object": (dict,),
+    }
+    return isinstance(value, kinds[wanted]) and isinstance(value, bool) == (wanted == "bool")

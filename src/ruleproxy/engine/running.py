@@ -1,0 +1,138 @@
+"""Running the rules of one side over one message: order, atomicity, verdicts."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ruleproxy.engine.compiling import CompiledRule
+from ruleproxy.engine.context import Decisions, RunContext
+from ruleproxy.messages.journal import Edit
+from ruleproxy.messages.nodes import Node, plain
+from ruleproxy.messages.values import NIL, EditRefused, encode
+
+Verdict = Literal["changed", "matched", "unmatched", "shadowed", "failed", "unreached"]
+
+_log = logging.getLogger("ruleproxy.engine")
+
+
+@dataclass(frozen=True, slots=True)
+class FalseLeg:
+    """The first leg of a condition that did not hold: its text, and its operands with their values as text."""
+
+    text: str
+    operands: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one rule did with one message. `edits` are undone ones where the verdict is `shadowed` or `failed`."""
+
+    rule: CompiledRule
+    verdict: Verdict
+    edits: tuple[Edit, ...] = ()
+    decisions: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    false_leg: FalseLeg | None = None
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RequiredRuleFailed(Exception):
+    """A `required` rule failed: the message must not go on."""
+
+    rule: CompiledRule
+    reason: str
+
+    def __str__(self) -> str:
+        return f'required rule "{self.rule.name}" ({self.rule.place}) failed: {self.reason}'
+
+
+def run_rules(rules: Sequence[CompiledRule], context: RunContext) -> list[Outcome]:
+    """Run rules in order; every one gets a verdict. Raises `RequiredRuleFailed`."""
+    outcomes: list[Outcome] = []
+    for index, rule in enumerate(rules):
+        outcomes.append(_run_rule(rule, context))
+        if context.decisions.stopped:
+            outcomes += (Outcome(later, "unreached") for later in rules[index + 1 :])
+            break
+    return outcomes
+
+
+def _run_rule(rule: CompiledRule, context: RunContext) -> Outcome:
+    journal, before = context.journal, context.decisions
+    mark = journal.mark()
+    context.remarks.clear()
+    try:
+        if rule.applies is not None and not rule.applies(context):
+            return Outcome(rule, "unmatched", false_leg=_false_leg(rule, context) if journal.detailed else None)
+        rule.act(context)
+    except EditRefused as refused:
+        return _failed(rule, context, mark, before, refused, str(refused))
+    except Exception as error:  # noqa: BLE001 - one rule's mishap must not take the message with it
+        _log.exception('rule "%s" (%s) failed unexpectedly', rule.name, rule.place)
+        return _failed(rule, context, mark, before, error, f"internal error: {type(error).__name__}: {error}")
+    decisions = _describe(before, context.decisions)
+    remarks = tuple(context.remarks)
+    if rule.shadow:
+        undone = journal.undo_to(mark)
+        context.decisions = before
+        return Outcome(rule, "shadowed", tuple(undone), decisions, remarks)
+    acted = len(journal) > mark[0] or any(word != "note" for word, _, _ in (d.partition(" ") for d in decisions))
+    return Outcome(rule, "changed" if acted else "matched", tuple(journal.edits[mark[1] :]), decisions, remarks)
+
+
+def _failed(
+    rule: CompiledRule,
+    context: RunContext,
+    mark: tuple[int, int],
+    before: Decisions,
+    error: BaseException,
+    message: str,
+) -> Outcome:
+    position = rule.place_of(error)
+    undone = context.journal.undo_to(mark)
+    context.decisions = before
+    reason = f"RP510 at {position.line}:{position.column}: {message}"
+    if rule.required and not rule.shadow:
+        raise RequiredRuleFailed(rule, reason)
+    return Outcome(rule, "failed", tuple(undone), (), tuple(context.remarks), failure=reason)
+
+
+def _describe(before: Decisions, after: Decisions) -> tuple[str, ...]:
+    if before is after:
+        return ()
+    found = [f"note {note}" for note in after.notes[len(before.notes) :]]
+    if after.faked is not before.faked and after.faked is not None:
+        every = after.faked.ping_every
+        found.append("fake_stream" + (f" with a ping every {every:g}s" if every else ""))
+    if after.answer is not before.answer and after.answer is not None:
+        found.append(f"respond {after.answer.status}")
+    elif after.stopped and not before.stopped:
+        found.append("stop")
+    return tuple(found)
+
+
+def _false_leg(rule: CompiledRule, context: RunContext) -> FalseLeg | None:
+    for leg in rule.legs:
+        try:
+            if leg.holds(context):
+                continue
+            operands = tuple((text, show_value(evaluate(context))) for text, evaluate in leg.operands)
+        except EditRefused as refused:
+            return FalseLeg(leg.text, (("", str(refused)),))
+        return FalseLeg(leg.text, operands)
+    return None
+
+
+def show_value(value: Any) -> str:
+    """A value for people, cut to fit a line."""
+    if value is NIL:
+        return "nil"
+    try:
+        text = encode(plain(value) if isinstance(value, Node) else value).decode("utf-8", "replace")
+    except EditRefused:
+        text = str(value)
+    return text if len(text) <= 80 else f"{text[:80]}… ({len(text)} characters)"

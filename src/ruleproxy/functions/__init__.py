@@ -1,0 +1,1 @@
+"""The pure functions of expressions, grouped by subject. Each module has its functions in `FUNCTIONS`."""

@@ -1,0 +1,1 @@
+"""Packs: folders of rules with a manifest, and how they are found."""

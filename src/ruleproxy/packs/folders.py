@@ -1,0 +1,81 @@
+"""Reading a folder of rules: which files count, in which order, all in one go."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+MANIFEST = "pack.toml"
+SUFFIX = ".rules"
+
+
+@dataclass(frozen=True, slots=True)
+class RulesText:
+    """One file as it was read: a name for people, its path relative to the rules folder, its bytes."""
+
+    shown: str
+    relative: str
+    path: Path
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A file or folder that could not be read, and why."""
+
+    shown: str
+    reason: str
+
+
+def read_rules(path: Path) -> tuple[list[RulesText], list[Unreadable]]:
+    """The rules files of a folder, or the one file that `path` is.
+
+    Files are in bytewise order of their relative path. Hidden files, `*.tmp` and folders with a manifest (packs,
+    which act only where a `use` names them) are passed over; a folder is entered once, however links lead to it.
+    """
+    found: list[tuple[str, Path]] = []
+    problems: list[Unreadable] = []
+    if path.is_dir():
+        _collect(path, "", found, problems, set())
+        found.sort(key=lambda item: os.fsencode(item[0]))
+    else:
+        found.append((path.name, path))
+    texts: list[RulesText] = []
+    for relative, file in found:
+        try:
+            texts.append(RulesText(_shown(file), relative, file, file.read_bytes()))
+        except OSError as error:
+            problems.append(Unreadable(_shown(file), (error.strerror or str(error)).lower()))
+    return texts, problems
+
+
+def _collect(
+    folder: Path, prefix: str, found: list[tuple[str, Path]], problems: list[Unreadable], entered: set[tuple[int, int]]
+) -> None:
+    try:
+        status = folder.stat()
+        if (status.st_dev, status.st_ino) in entered:
+            return
+        entered.add((status.st_dev, status.st_ino))
+        names = sorted(child.name for child in folder.iterdir())
+    except OSError as error:
+        problems.append(Unreadable(_shown(folder), (error.strerror or str(error)).lower()))
+        return
+    if prefix and MANIFEST in names:
+        return
+    for name in names:
+        child = folder / name
+        if name.startswith(".") or name.endswith(".tmp"):
+            continue
+        if child.is_dir():
+            _collect(child, f"{prefix}{name}/", found, problems, entered)
+        elif name.endswith(SUFFIX):
+            found.append((f"{prefix}{name}", child))
+
+
+def _shown(path: Path) -> str:
+    try:
+        return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+    except OSError:  # the working folder was removed
+        return str(path)

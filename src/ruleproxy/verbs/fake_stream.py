@@ -1,0 +1,34 @@
+"""`fake_stream`: ask without streaming, answer with a stream."""
+
+from __future__ import annotations
+
+from ruleproxy.language.signatures import Form, Options, Verb
+from ruleproxy.language.types import of
+from ruleproxy.messages import values
+from ruleproxy.messages.values import EditRefused
+from ruleproxy.verbs.context import Context
+
+
+def _fake_stream(context: Context, options: values.Value = None) -> None:
+    ping_every = (options or {}).get("ping_every")
+    if ping_every is not None and not ping_every > 0:
+        raise EditRefused("ping_every takes a duration above zero, such as 10s")
+    context.fake_stream(ping_every)
+
+
+VERB = Verb(
+    name="fake_stream",
+    summary="ask the upstream for a whole answer and give it to the client as a stream",
+    prose="Takes the request's stream flag (or the streaming suffix of its path) away by itself; a request that asks for "
+    "no stream is left alone. Nothing is sent while the upstream works, so its errors arrive with their own status; with "
+    "`ping_every` the 200 is committed at the first ping and a later error arrives as an error event.",
+    forms=(
+        Form(
+            "fake_stream",
+            "fake_stream [{ ping_every = DURATION }]",
+            {"options": Options({"ping_every": of("duration")})},
+            _fake_stream,
+        ),
+    ),
+    sides=("request",),
+)

@@ -1,0 +1,87 @@
+"""`strip`: take something away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ruleproxy.language.signatures import Binding, Condition, Example, Form, Place, Value, Verb
+from ruleproxy.language.types import ANY
+from ruleproxy.messages import places, values
+from ruleproxy.messages.nodes import ListNode, ObjectNode, plain
+from ruleproxy.messages.values import EditRefused
+from ruleproxy.verbs.context import Context
+
+
+def _strip(context: Context, place: Sequence[places.Place]) -> None:
+    context.spend(len(place))
+    for target in place:
+        target.remove()
+
+
+def _strip_from(context: Context, value: values.Value, place: Sequence[places.Place]) -> None:
+    unwanted = plain(value)
+    _strip_members(context, place, lambda member: values.equal(plain(member), unwanted))
+
+
+def _strip_where(context: Context, place: Sequence[places.Place], condition: Callable[[values.Value], bool]) -> None:
+    _strip_members(context, place, condition)
+
+
+def _strip_members(context: Context, place: Sequence[places.Place], unwanted: Callable[[values.Value], bool]) -> None:
+    for target in place:
+        if isinstance(target, places.HeaderPlace):
+            members = target.values()
+            context.spend(len(members))
+            kept = [member for member in members if not unwanted(member)]
+            if len(kept) < len(members):
+                target.headers.write_values(target.name, kept)
+            continue
+        there = target.read()
+        if isinstance(there, ListNode):
+            context.spend(len(there))
+            _strip_items(there, unwanted)
+        elif isinstance(there, ObjectNode):
+            raise EditRefused("strip … in takes a list, this is an object")
+
+
+def _strip_items(node: ListNode, unwanted: Callable[[values.Value], bool]) -> None:
+    # Judged first and taken away after: a condition may look at neighbours, which are still there.
+    gone = [item for item in node.items if unwanted(node.read(item))]
+    for item in reversed(gone):
+        index = node.index(item)
+        node.arrange([other for other in node.items if other is not item], "-", str(index), item)
+
+
+VERB = Verb(
+    name="strip",
+    summary="take a member, an element, a header or a value of a list away",
+    prose="What is not there is no error. Of a header, `strip … from` and `strip … in` take members of its comma list "
+    "over all its lines; a header that becomes empty goes.",
+    forms=(
+        Form("strip", "strip PLACE", {"place": Place()}, _strip),
+        Form("strip_from", "strip VALUE from PLACE", {"value": Value(ANY), "place": Place("list")}, _strip_from),
+        Form(
+            "strip_where",
+            "strip NAME in PLACE where CONDITION",
+            {"binding": Binding(), "place": Place("list"), "condition": Condition()},
+            _strip_where,
+        ),
+    ),
+    examples=(
+        Example(
+            "strip request.body.context_management",
+            "{ body = { max_tokens = 1, context_management = {} } }",
+            "{ body = { max_tokens = 1 } }",
+        ),
+        Example(
+            'strip "context-1m-2025-08-07" from request.headers["anthropic-beta"]',
+            '{ headers = { ["anthropic-beta"] = "context-1m-2025-08-07, effort-2025-11-24" } }',
+            '{ headers = { ["anthropic-beta"] = "effort-2025-11-24" } }',
+        ),
+        Example(
+            'strip block in request.body.content where block.type == "text" and blank(block.text)',
+            '{ body = { content = { { type = "text", text = "" }, { type = "text", text = "a" } } } }',
+            '{ body = { content = { { type = "text", text = "a" } } } }',
+        ),
+    ),
+)
