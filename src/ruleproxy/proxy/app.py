@@ -74,6 +74,8 @@ class ProxyApp:
         self._timeouts = timeouts
         self._prefix = b"" if base_path == "/" else base_path.encode("ascii")
         self._on_start = on_start
+        self._running: set[asyncio.Task[None]] = set()
+        self._cut_off = False
 
     async def __call__(self, scope: dict[str, Any], receive: AsgiReceive, send: AsgiSend) -> None:
         """Serve one ASGI scope."""
@@ -90,8 +92,17 @@ class ProxyApp:
                 await receive()
                 await send({"type": "websocket.close", "code": 1003})
 
+    def cut_off(self) -> None:
+        """End what is under way: answers that were not begun become 503, others are cut."""
+        self._cut_off = True
+        for task in self._running:
+            task.cancel()
+
     async def _serve(self, scope: dict[str, Any], receive: AsgiReceive, send: AsgiSend) -> None:
         started = perf_counter()
+        task = asyncio.current_task()
+        assert task is not None
+        self._running.add(task)
         answer = ClientAnswer(send)
         exchange: Exchange | None = None
         note = ""
@@ -104,6 +115,11 @@ class ProxyApp:
                     note = "cut"
         except ClientGone:
             note = "client gone"
+        except asyncio.CancelledError:
+            if not self._cut_off or task.uncancel() > 0:
+                raise
+            note = "stopped"
+            await self._fail(answer, scope, "ruleproxy is stopping", status=503)
         except UnsendableRequest as error:
             note = str(error)
             await self._fail(answer, scope, f"the request cannot be sent to the upstream: {error}")
@@ -112,6 +128,7 @@ class ProxyApp:
             note = "unexpected failure"
             await self._fail(answer, scope, "ruleproxy failed unexpectedly, its log says how")
         finally:
+            self._running.discard(task)
             ended = perf_counter()
             self._access_log.write(
                 Entry(
@@ -183,10 +200,10 @@ class ProxyApp:
                 pass
         await answer.end()
 
-    async def _fail(self, answer: ClientAnswer, scope: dict[str, Any], message: str) -> None:
+    async def _fail(self, answer: ClientAnswer, scope: dict[str, Any], message: str, *, status: int = 500) -> None:
         # After the head only the missing end of the body can tell the client that something went wrong.
         if answer.status == 0:
-            await answer.refuse(500, message, api_of(scope["path"]))
+            await answer.refuse(status, message, api_of(scope["path"]))
             await answer.end()
 
     async def _live(self, receive: AsgiReceive, send: AsgiSend) -> None:

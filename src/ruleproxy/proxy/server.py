@@ -15,11 +15,12 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 from ruleproxy.proxy.admin import is_loopback
-from ruleproxy.proxy.app import AsgiApp
+from ruleproxy.proxy.app import ProxyApp
 from ruleproxy.proxy.hardening import harden
 from ruleproxy.proxy.settings import Settings
 
 _BACKLOG = 1024
+_STOP_MARGIN = 5.0
 
 try:
     import uvloop
@@ -64,15 +65,15 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def run_server(app: AsgiApp, listener: socket.socket, settings: Settings) -> None:
+def run_server(app: ProxyApp, listener: socket.socket, settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM, then finish what is under way within `timeouts.stop`.
 
-    A second signal stops at once. Closes the listener.
+    A second signal cuts it off at once. Closes the listener.
     """
     harden()
     config = _configure(listener, settings)
     with asyncio.Runner(loop_factory=_new_event_loop) as runner:
-        runner.run(_serve(app, config))
+        runner.run(_serve(app, config, settings.timeouts.stop))
 
 
 def tune_garbage_collector() -> None:
@@ -92,8 +93,8 @@ def _configure(listener: socket.socket, settings: Settings) -> Config:
     config.h11_max_incomplete_size = settings.limits.headers
     config.keep_alive_timeout = settings.timeouts.keep_alive
     config.keep_alive_max_requests = sys.maxsize
-    config.graceful_timeout = settings.timeouts.stop
-    config.shutdown_timeout = settings.timeouts.stop
+    # Past this Hypercorn cancels connections, each with a traceback: the application ends its requests before.
+    config.graceful_timeout = settings.timeouts.stop + _STOP_MARGIN
     config.accesslog = None
     errors = logging.getLogger("ruleproxy.server")
     # Hypercorn says where it listens at this level; we say it in our own words.
@@ -102,26 +103,22 @@ def _configure(listener: socket.socket, settings: Settings) -> Config:
     return config
 
 
-async def _serve(app: AsgiApp, config: Config) -> None:
+async def _serve(app: ProxyApp, config: Config, stop_within: float) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    serving = asyncio.current_task()
-    assert serving is not None
 
     def handle_signal() -> None:
         if stop.is_set():
-            serving.cancel()
-        stop.set()
+            app.cut_off()
+        else:
+            stop.set()
+            loop.call_later(stop_within, app.cut_off)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, handle_signal)
     tune_garbage_collector()
     framework: Any = app
-    try:
-        await serve(framework, config, shutdown_trigger=stop.wait, mode="asgi")
-    except asyncio.CancelledError:
-        if not stop.is_set():
-            raise
+    await serve(framework, config, shutdown_trigger=stop.wait, mode="asgi")
 
 
 def _lower(error: OSError) -> str:
