@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from lark import Lark
 
 from ruleproxy.language import words
@@ -12,6 +13,7 @@ from ruleproxy.resources import find_resource, grammar_text, packs_folder
 
 def test_has_no_conflicts_and_no_colliding_tokens() -> None:
     """Lark's strict mode refuses shift/reduce conflicts and tokens that match the same text."""
+    pytest.importorskip("interegular")
     Lark(grammar_text(), parser="lalr", lexer="contextual", start=["file", "expression"], strict=True)
 
 
