@@ -97,9 +97,11 @@ def explain_string(_place: Place, token: RawToken, _value: bool) -> Problem:
     return Problem("RP103", "strings are written with double quotes", token.span, help=(wanted,))
 
 
-def explain_number(_place: Place, token: RawToken, _value: bool) -> Problem:
+def explain_number(_place: Place, token: RawToken, _value: bool) -> Problem | None:
     """An exponent, another base, grouped digits or an unknown unit."""
     text = token.text
+    if text.replace(".", "").isdigit():
+        return None
     if text.replace(".", "").replace("+", "").replace("-", "").lower().count("e") == 1 and text[-1].isdigit():
         digits, _sign, power = text.lower().partition("e")
         if digits.count(".") <= 1 and digits.replace(".", "").isdigit() and abs(to_int(power)) < MAXIMUM_DIGITS:
