@@ -12,7 +12,7 @@ from ruleproxy.packs.folders import MANIFEST
 EDITION: Final = 1
 ParameterType = Literal["string", "int", "float", "bool", "duration", "list", "object"]
 _FIELDS: Final = frozenset({"name", "version", "edition", "description", "tested_with", "parameters"})
-_PARAMETER_FIELDS: Final = frozenset({"type", "default", "description"})
+_PARAMETER_FIELDS: Final = frozenset({"type", "default", "optional", "description"})
 
 
 class BadManifest(Exception):
@@ -76,11 +76,11 @@ def read_manifest(folder: Path) -> Manifest:
 
 def _read_parameter(file: Path, name: str, table: object) -> PackParameter:
     if not isinstance(table, dict) or set(table) - _PARAMETER_FIELDS:
-        raise BadManifest(f"{file}: parameters.{name} has type, default and description, nothing else")
+        raise BadManifest(f"{file}: parameters.{name} has type, default, optional and description, nothing else")
     kind = table.get("type", "string")
     if kind not in get_args(ParameterType):
         raise BadManifest(f"{file}: parameters.{name}.type is one of {', '.join(get_args(ParameterType))}")
-    return PackParameter(name, kind, table.get("description", ""), table.get("default"), "default" not in table)
+    return PackParameter(name, kind, table.get("description", ""), table.get("default"), not table.get("optional", "default" in table))
 
 
 def find_pack(name: str, folders: list[Path]) -> Path | None:
