@@ -16,7 +16,7 @@ may then copy data without asking. A head always precedes data; End or Cut comes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ruleproxy.engine.context import Answer, RunContext
@@ -91,6 +91,7 @@ class Exchange:
         *,
         detailed: bool = False,
         limits: Limits | None = None,
+        observe: Callable[[Sequence[Outcome]], None] | None = None,
     ) -> None:
         self.ruleset = ruleset
         self.request = request
@@ -102,6 +103,7 @@ class Exchange:
         self.notes: tuple[str, ...] = ()
         self.body_problem: str | None = None
         self._detailed = detailed
+        self._observe = observe
         self._limits = limits or Limits()
         self._upstreams = upstreams
         journal = Journal(detailed=detailed)
@@ -130,7 +132,7 @@ class Exchange:
         rules = self.ruleset.candidates("request", edited.method, edited.path)
         if rules:
             try:
-                self.outcomes["request"] = run_rules(rules, self._context)
+                self._note("request", run_rules(rules, self._context))
             except RequiredRuleFailed as failed:
                 return self._refuse(502, str(failed))
             self.body_problem = edited.body.problem
@@ -141,6 +143,11 @@ class Exchange:
             if decisions.faked is not None:
                 self._fake(decisions.faked.ping_every)
         return (self._send(),)
+
+    def _note(self, side: str, outcomes: list[Outcome]) -> None:
+        self.outcomes[side] = outcomes
+        if self._observe is not None:
+            self._observe(outcomes)
 
     def _fake(self, ping_every: float | None) -> None:
         root = self._edited.body.root
@@ -253,7 +260,7 @@ class Exchange:
         context.original_response(response, streamed=streamed)
         rules = self.ruleset.candidates("response", self.request.method, self._edited_path())
         try:
-            self.outcomes["response"] = run_rules(rules, context)
+            self._note("response", run_rules(rules, context))
         except RequiredRuleFailed as failed:
             return self._fail(502, "api_error", str(failed))
         self.notes += context.decisions.notes

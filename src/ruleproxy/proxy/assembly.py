@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import time
-from collections.abc import Callable, Mapping
 
 from ruleproxy import __version__
-from ruleproxy.engine.pass_through import PassThrough
+from ruleproxy.engine.exchange import Exchange
+from ruleproxy.engine.exchange import Limits as ExchangeLimits
+from ruleproxy.messages.edited import Upstream
 from ruleproxy.messages.message import Request
 from ruleproxy.proxy.access_log import AccessLog
 from ruleproxy.proxy.admin import make_control_app
 from ruleproxy.proxy.app import ProxyApp
-from ruleproxy.proxy.forwarding import Exchange, Forwarder
+from ruleproxy.proxy.forwarding import Forwarder
+from ruleproxy.proxy.reloading import RulesInForce
 from ruleproxy.proxy.server import url_of
 from ruleproxy.proxy.settings import Settings
 from ruleproxy.proxy.transport import SocketTransport, TransportLimits
@@ -21,52 +24,53 @@ from ruleproxy.proxy.transport import SocketTransport, TransportLimits
 _log = logging.getLogger("ruleproxy")
 
 
-def assemble(
-    settings: Settings,
-    listener: socket.socket,
-    *,
-    begin_exchange: Callable[[Request], Exchange] | None = None,
-    status: Callable[[], Mapping[str, object]] | None = None,
-) -> ProxyApp:
-    """The application for `run_server`; without `begin_exchange` it passes everything to the default upstream.
+def assemble(settings: Settings, listener: socket.socket, rules: RulesInForce) -> ProxyApp:
+    """The application for `run_server`: every request goes through the rules that are in force when it comes.
 
-    `status` adds to what the control page shows. Says `listening on URL` in the log once clients are served.
+    Says `listening on URL` in the log once clients are served, and watches the rules from then on.
     """
     url = url_of(listener)
     started = time.time()
+    upstreams = declared_upstreams(settings)
+    limits = ExchangeLimits(answer=settings.limits.body)
+    tasks: set[asyncio.Task[None]] = set()
+
+    def begin(request: Request) -> Exchange:
+        return Exchange(rules.current, request, upstreams, limits=limits, observe=rules.observe)
 
     def show_status() -> dict[str, object]:
-        shown: dict[str, object] = {
+        return {
             "version": __version__,
             "listening": url,
             "uptime_seconds": round(time.time() - started, 1),
-            "upstreams": {
-                name: upstream.origin + upstream.base_path.decode("ascii")
-                for name, upstream in settings.upstreams.items()
-            },
+            "upstreams": {upstream.name: upstream.origin + upstream.base for upstream in upstreams},
+            **rules.status(),
         }
-        if status is not None:
-            shown.update(status())
-        return shown
 
-    limits = TransportLimits(connect=settings.timeouts.connect, silence=settings.timeouts.upstream)
+    def start() -> None:
+        tasks.add(asyncio.get_running_loop().create_task(rules.watch()))
+        _log.info("listening on %s", url)
+
     return ProxyApp(
-        begin_exchange or pass_to_default(settings),
-        Forwarder(SocketTransport(limits, ca_file=settings.ca_file)),
+        begin,
+        Forwarder(
+            SocketTransport(
+                TransportLimits(connect=settings.timeouts.connect, silence=settings.timeouts.upstream),
+                ca_file=settings.ca_file,
+            )
+        ),
         AccessLog(log_format=settings.log_format),
         control=make_control_app(show_status),
         limits=settings.limits,
         timeouts=settings.timeouts,
         base_path=settings.base_path,
-        on_start=lambda: _log.info("listening on %s", url),
+        on_start=start,
     )
 
 
-def pass_to_default(settings: Settings) -> Callable[[Request], Exchange]:
-    """Exchanges without rules, with the first upstream."""
-    upstream = next(iter(settings.upstreams.values()))
-
-    def begin(request: Request) -> Exchange:
-        return PassThrough(request, upstream.origin, upstream.base_path)
-
-    return begin
+def declared_upstreams(settings: Settings) -> tuple[Upstream, ...]:
+    """The upstreams that rules may name, the default one first."""
+    return tuple(
+        Upstream(upstream.name, upstream.origin, upstream.base_path.decode("ascii"))
+        for upstream in settings.upstreams.values()
+    )

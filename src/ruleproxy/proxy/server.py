@@ -8,8 +8,8 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
@@ -21,6 +21,8 @@ from ruleproxy.proxy.settings import Settings
 
 _BACKLOG = 1024
 _STOP_MARGIN = 5.0
+
+_Result = TypeVar("_Result")
 
 try:
     import uvloop
@@ -70,10 +72,20 @@ def run_server(app: ProxyApp, listener: socket.socket, settings: Settings) -> No
 
     A second signal cuts it off at once. Closes the listener.
     """
-    harden()
-    config = _configure(listener, settings)
+    run_in_loop(_serve_until_signal(app, listener, settings))
+
+
+def run_in_loop(main: Coroutine[Any, Any, _Result]) -> _Result:
+    """Run a coroutine in the fastest event loop that there is."""
     with asyncio.Runner(loop_factory=_new_event_loop) as runner:
-        runner.run(_serve(app, config, settings.timeouts.stop))
+        return runner.run(main)
+
+
+async def serve_until(app: ProxyApp, listener: socket.socket, settings: Settings, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set, then finish what is under way within `timeouts.stop`. Closes the listener."""
+    harden()
+    framework: Any = app
+    await serve(framework, _configure(listener, settings), shutdown_trigger=stop.wait, mode="asgi")
 
 
 def tune_garbage_collector() -> None:
@@ -103,7 +115,7 @@ def _configure(listener: socket.socket, settings: Settings) -> Config:
     return config
 
 
-async def _serve(app: ProxyApp, config: Config, stop_within: float) -> None:
+async def _serve_until_signal(app: ProxyApp, listener: socket.socket, settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
 
@@ -112,13 +124,12 @@ async def _serve(app: ProxyApp, config: Config, stop_within: float) -> None:
             app.cut_off()
         else:
             stop.set()
-            loop.call_later(stop_within, app.cut_off)
+            loop.call_later(settings.timeouts.stop, app.cut_off)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, handle_signal)
     tune_garbage_collector()
-    framework: Any = app
-    await serve(framework, config, shutdown_trigger=stop.wait, mode="asgi")
+    await serve_until(app, listener, settings, stop)
 
 
 def _lower(error: OSError) -> str:

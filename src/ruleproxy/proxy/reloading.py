@@ -1,0 +1,187 @@
+"""The rules in force, and how an edit of their files becomes the next ones."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from watchfiles import awatch
+
+from ruleproxy.engine.loading import Loaded, load_rules
+from ruleproxy.engine.ruleset import EMPTY, Ruleset
+from ruleproxy.engine.running import Outcome
+from ruleproxy.language.diagnostics import Severity
+from ruleproxy.language.exporting import to_dict
+from ruleproxy.language.reporting import render_all
+from ruleproxy.messages.edited import Upstream
+
+_log = logging.getLogger("ruleproxy")
+
+_REST_MS = 100
+"""A folder is read when nothing in it changed for this long: editors write in several steps."""
+_LONGEST_MS = 1_000
+"""A folder that never comes to rest is looked at this often."""
+_LOOK_MS = 1_000
+"""How often the files are looked at where no event tells of a change (a link switched, a network mount)."""
+
+_TRIES = 20
+
+
+class RulesInForce:
+    """The current ruleset and what is known of it. `current` is replaced as a whole, never changed."""
+
+    def __init__(self, folders: Sequence[Path], upstreams: tuple[Upstream, ...]) -> None:
+        self.current: Ruleset = EMPTY
+        self.counts: Counter[tuple[str, str]] = Counter()
+        self._folders = tuple(folders)
+        self._upstreams = upstreams
+        self._files = 0
+        self._since = time.time()
+        self._rejected: Loaded | None = None
+        self._rejected_at = 0.0
+        self._reloads = 0
+        self._seen: object = None
+        self._told: set[tuple[str, str]] = set()
+
+    def load(self) -> Loaded:
+        """Read the folders; the rules come into force if nothing is wrong with them, else the old ones stay."""
+        seen = signature(self._folders)
+        loaded = load_rules(self._folders, self._upstreams)
+        if signature(self._folders) != seen:
+            # Something was written while we read: what we have is of two states. The next look reads it again.
+            self._seen = None
+            return Loaded(None, [], [], 0)
+        self._seen = seen
+        if loaded.ruleset is None:
+            self._rejected, self._rejected_at = loaded, time.time()
+            return loaded
+        self._rejected = None
+        self._files = loaded.files
+        if loaded.ruleset.digest != self.current.digest or self.current is EMPTY:
+            self.current = loaded.ruleset
+            self._since = time.time()
+            self._told.clear()
+        return loaded
+
+    def load_first(self) -> Loaded:
+        """`load`, again while the folders are being written."""
+        loaded = self.load()
+        for _ in range(_TRIES):
+            if loaded.ruleset is not None or loaded.errors:
+                break
+            time.sleep(_REST_MS / 1000)
+            loaded = self.load()
+        return loaded
+
+    async def watch(self) -> None:
+        """Reload on every change of the folders until cancelled."""
+        while True:
+            folders = [path for path in self._folders if path.exists()]
+            if not folders:
+                await asyncio.sleep(_LOOK_MS / 1000)
+                await self._look()
+                continue
+            places = [path.resolve() for path in folders]
+            changes = awatch(*places, step=_REST_MS, debounce=_LONGEST_MS, rust_timeout=_LOOK_MS, yield_on_timeout=True)
+            async for _ in changes:
+                await self._look()
+                # A folder that is another one now, or one more, needs a watch of its own.
+                if [path.resolve() for path in self._folders if path.exists()] != places:
+                    break
+
+    async def _look(self) -> None:
+        for _ in range(_TRIES):
+            if signature(self._folders) == self._seen or not any(path.exists() for path in self._folders):
+                return
+            loaded = await asyncio.to_thread(self.load)
+            self._tell(loaded)
+            if loaded.ruleset is None and not loaded.errors:
+                await asyncio.sleep(_REST_MS / 1000)
+
+    def _tell(self, loaded: Loaded) -> None:
+        if loaded.ruleset is not None:
+            self._reloads += 1
+            _log.info("rules %s in force: %s", self.current.digest[:7], describe(len(self.current), loaded.files))
+            warnings = [d for d in loaded.diagnostics if d.severity is Severity.WARNING]
+            if warnings:
+                _log.warning("%s", render_all(warnings).rstrip())
+        elif loaded.errors:
+            _log.error("%s\nnot loaded: rules %s stay in force", describe_problems(loaded), self.current.digest[:7])
+
+    def observe(self, outcomes: Sequence[Outcome]) -> None:
+        """Count what rules did, and say of a failing rule that it fails, once for each reason."""
+        counts = self.counts
+        for outcome in outcomes:
+            if outcome.verdict in ("unmatched", "unreached"):
+                continue
+            counts[outcome.rule.name, outcome.verdict] += 1
+            if outcome.failure is not None and len(self._told) < 1_000:
+                told = (outcome.rule.name, outcome.failure)
+                if told not in self._told:
+                    self._told.add(told)
+                    _log.warning('rule "%s" (%s) failed: %s', outcome.rule.name, outcome.rule.place, outcome.failure)
+
+    def status(self) -> dict[str, Any]:
+        """What the control page says of the rules."""
+        rejected = self._rejected
+        verdicts: dict[str, dict[str, int]] = {}
+        for (name, verdict), count in sorted(self.counts.items()):
+            verdicts.setdefault(name, {})[verdict] = count
+        return {
+            "rules": {
+                "hash": self.current.digest[:7],
+                "count": len(self.current),
+                "files": self._files,
+                "folders": [str(folder) for folder in self._folders],
+                "since": _moment(self._since),
+                "reloads": self._reloads,
+            },
+            "rejected": None
+            if rejected is None
+            else {
+                "at": _moment(self._rejected_at),
+                "errors": rejected.errors,
+                "unreadable": [f"{item.shown}: {item.reason}" for item in rejected.unreadable],
+                "diagnostics": [to_dict(diagnostic) for diagnostic in rejected.diagnostics],
+            },
+            "verdicts": verdicts,
+        }
+
+
+def describe(rules: int, files: int) -> str:
+    """`3 rules from 2 files`."""
+    return f"{rules} rule{'' if rules == 1 else 's'} from {files} file{'' if files == 1 else 's'}"
+
+
+def describe_problems(loaded: Loaded, *, colour: bool = False) -> str:
+    """Everything that is wrong, for a terminal or a log."""
+    lines = [f"error: {item.shown}: {item.reason}" for item in loaded.unreadable]
+    if loaded.diagnostics:
+        lines.append(render_all(loaded.diagnostics, colour=colour).rstrip())
+    return "\n".join(lines)
+
+
+def signature(folders: Sequence[Path]) -> object:
+    """Something that differs when a file of these folders does: names, sizes, times and identities."""
+    found: list[tuple[str, int, int, int]] = []
+    for folder in folders:
+        files = sorted(folder.rglob("*")) if folder.is_dir() else [folder]
+        for file in files:
+            if file.suffix not in (".rules", ".toml", ".json"):
+                continue
+            try:
+                status = file.stat()
+            except OSError:
+                continue
+            found.append((str(file), status.st_mtime_ns, status.st_size, status.st_ino))
+    return tuple(found)
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
