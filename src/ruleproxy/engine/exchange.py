@@ -80,7 +80,8 @@ class Exchange:
     """One request through one ruleset, from the client's bytes to the client's answer. See the module's text.
 
     `relaying`, `patience` and `acted` (names of the rules that changed something, in order, each once) are read by
-    the driver; `outcomes` has every rule's verdict by side; `sent` is the last request that went upstream.
+    the driver; `outcomes` has every rule's verdict by side, `contexts` the messages that the rules of a side worked on;
+    `sent` is the last request that went upstream.
     """
 
     def __init__(
@@ -109,6 +110,7 @@ class Exchange:
         journal = Journal(detailed=detailed)
         self._edited = EditedRequest(request, upstreams, journal)
         self._context = RunContext(request, self._edited, upstreams, journal)
+        self.contexts = {"request": self._context}
         self._faker: StreamFaker | None = None
         self._head: UpstreamHead | None = None
         self._held: list[bytes] = []
@@ -134,6 +136,7 @@ class Exchange:
             try:
                 self._note("request", run_rules(rules, self._context))
             except RequiredRuleFailed as failed:
+                self._note("request", list(failed.outcomes))
                 return self._refuse(502, str(failed))
             self.body_problem = edited.body.problem
             decisions = self._context.decisions
@@ -258,10 +261,12 @@ class Exchange:
         context = RunContext(self.request, self._edited, self._upstreams, journal, edited)
         context.keep_original(self._context)
         context.original_response(response, streamed=streamed)
+        self.contexts["response"] = context
         rules = self.ruleset.candidates("response", self.request.method, self._edited_path())
         try:
             self._note("response", run_rules(rules, context))
         except RequiredRuleFailed as failed:
+            self._note("response", list(failed.outcomes))
             return self._fail(502, "api_error", str(failed))
         self.notes += context.decisions.notes
         if context.decisions.answer is not None:

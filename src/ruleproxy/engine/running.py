@@ -41,10 +41,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class RequiredRuleFailed(Exception):
-    """A `required` rule failed: the message must not go on."""
+    """A `required` rule failed: the message must not go on. `outcomes` has the verdict of every rule of the side."""
 
     rule: CompiledRule
     reason: str
+    outcomes: tuple[Outcome, ...] = ()
 
     def __str__(self) -> str:
         return f'required rule "{self.rule.name}" ({self.rule.place}) failed: {self.reason}'
@@ -54,7 +55,11 @@ def run_rules(rules: Sequence[CompiledRule], context: RunContext) -> list[Outcom
     """Run rules in order; every one gets a verdict. Raises `RequiredRuleFailed`."""
     outcomes: list[Outcome] = []
     for index, rule in enumerate(rules):
-        outcomes.append(_run_rule(rule, context))
+        try:
+            outcomes.append(_run_rule(rule, context))
+        except RequiredRuleFailed as failed:
+            unreached = (Outcome(later, "unreached") for later in rules[index + 1 :])
+            raise RequiredRuleFailed(rule, failed.reason, (*outcomes, *failed.outcomes, *unreached)) from None
         if context.decisions.stopped:
             outcomes += (Outcome(later, "unreached") for later in rules[index + 1 :])
             break
@@ -96,9 +101,10 @@ def _failed(
     undone = context.journal.undo_to(mark)
     context.decisions = before
     reason = f"RP510 at {position.line}:{position.column}: {message}"
+    outcome = Outcome(rule, "failed", tuple(undone), (), tuple(context.remarks), failure=reason)
     if rule.required and not rule.shadow:
-        raise RequiredRuleFailed(rule, reason)
-    return Outcome(rule, "failed", tuple(undone), (), tuple(context.remarks), failure=reason)
+        raise RequiredRuleFailed(rule, reason, (outcome,))
+    return outcome
 
 
 def _describe(before: Decisions, after: Decisions) -> tuple[str, ...]:
