@@ -124,7 +124,7 @@ class RuleCompiler:
             applies=condition,
             act=environment["act"],
             spans=writer.spans,
-            legs=tuple(self._leg(leg) for leg in _conjuncts(node.condition)),
+            legs=self.legs(node.condition),
         )
 
     def _run(self, writer: _Writer, expressions: Expressions, filename: str) -> dict[str, Any]:
@@ -132,6 +132,10 @@ class RuleCompiler:
         environment: dict[str, Any] = {**ENVIRONMENT, **expressions.constants}
         exec(code, environment)  # noqa: S102 (source made by Expressions and _Writer alone)
         return environment
+
+    def legs(self, condition: syntax.Expression | None) -> tuple[Leg, ...]:
+        """The legs of the `and`s of a condition, none where there is none."""
+        return tuple(self._leg(leg) for leg in _conjuncts(condition))
 
     def _leg(self, node: syntax.Expression) -> Leg:
         inner = node.inner if isinstance(node, syntax.Group) else node

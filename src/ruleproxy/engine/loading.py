@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ruleproxy.engine.compiling import CompiledRule, RuleCompiler, evaluate_constant
 from ruleproxy.engine.expressions import CannotCompile
-from ruleproxy.engine.ruleset import Ruleset, RuleTest
+from ruleproxy.engine.origins import find_origins
+from ruleproxy.engine.ruleset import BadParameters, Ruleset, RuleTest
 from ruleproxy.engine.vocabulary import check_literal, load_vocabulary
 from ruleproxy.language import syntax
 from ruleproxy.language.checking import check_files
@@ -22,7 +25,7 @@ from ruleproxy.language.source import Source, Span
 from ruleproxy.language.suggestions import find_nearest
 from ruleproxy.messages.edited import Upstream
 from ruleproxy.messages.values import EditRefused
-from ruleproxy.packs.folders import RulesText, Unreadable, read_rules
+from ruleproxy.packs.folders import MANIFEST, RulesText, Unreadable, read_rules, shown_path
 from ruleproxy.packs.manifest import BadManifest, Manifest, find_pack, read_manifest
 from ruleproxy.resources import packs_folder
 
@@ -47,44 +50,103 @@ class Loaded:
 
 @dataclass(slots=True)
 class _Unit:
-    """Files that are checked together: the user's own, or one pack with its parameters."""
+    """Files that are checked together: the user's own, or one pack with its parameters.
+
+    `alone`: the pack was not asked for by a `use`, it is what was to be loaded.
+    """
 
     files: list[syntax.RulesFile]
     manifest: Manifest | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     prefix: str = ""
+    alone: bool = False
 
 
-def load_rules(paths: Sequence[Path], upstreams: Sequence[Upstream] | None) -> Loaded:
-    """Load folders and files of rules in this order; without `upstreams` their origins are not checked."""
-    return _Loader(paths, upstreams).load()
+@dataclass(slots=True)
+class _Compiled:
+    """What compiling units has given so far."""
+
+    rules: list[CompiledRule] = field(default_factory=list)
+    tests: list[RuleTest] = field(default_factory=list)
+    origins: list[str] = field(default_factory=list)
+
+
+def load_rules(
+    paths: Sequence[Path],
+    upstreams: Sequence[Upstream] | None,
+    parameters: Mapping[str, Any] | None = MappingProxyType({}),
+) -> Loaded:
+    """Load folders and files of rules in this order; without `upstreams` their origins are not checked.
+
+    A path that is a pack (a folder with a manifest, or a file in one) is loaded as what it is, with these
+    `parameters` over its defaults; None stands for any that it may get, to check it by itself.
+    """
+    return _Loader(paths, upstreams, parameters).load()
 
 
 class _Loader:
-    def __init__(self, paths: Sequence[Path], upstreams: Sequence[Upstream] | None) -> None:
+    def __init__(
+        self, paths: Sequence[Path], upstreams: Sequence[Upstream] | None, parameters: Mapping[str, Any] | None
+    ) -> None:
         self.paths = paths
+        self.given = parameters
         self.upstreams = None if upstreams is None else {u.name: u.origin for u in upstreams}
         self.vocabulary = load_vocabulary()
         self.diagnostics: list[Diagnostic] = []
         self.unreadable: list[Unreadable] = []
         self.digest = hashlib.sha256()
         self.files = 0
-        self.rules: list[CompiledRule] = []
-        self.tests: list[RuleTest] = []
 
     def load(self) -> Loaded:
         own = _Unit([])
+        units = [own]
         for path in self.paths:
-            own.files += self._parse(*read_rules(path))
-        self._check(own)
+            folder = path if path.is_dir() else path.parent
+            if (folder / MANIFEST).is_file():
+                units += self._open_alone(path, folder)
+            else:
+                own.files += self._parse(*read_rules(path))
+        for unit in units:
+            self._check(unit)
+        ruleset = None
         if self._broken:
             # Packs that the files name are looked at all the same, so that one run says everything.
             for _ in self._uses(own):
                 pass
         else:
-            self._compile(own)
-        ruleset = None if self._broken else Ruleset(tuple(self.rules), tuple(self.tests), self.digest.hexdigest())
+            compiled = _Compiled()
+            for unit in units:
+                self._compile(unit, compiled)
+            ruleset = None if self._broken else self._ruleset(compiled)
         return Loaded(ruleset, sort_diagnostics(self.diagnostics), self.unreadable, self.files)
+
+    def _ruleset(self, compiled: _Compiled) -> Ruleset:
+        tests = tuple(replace(test, origins=tuple(dict.fromkeys(compiled.origins))) for test in compiled.tests)
+        return Ruleset(tuple(compiled.rules), tests, self.digest.hexdigest())
+
+    def _open_alone(self, path: Path, folder: Path) -> Iterator[_Unit]:
+        try:
+            manifest = read_manifest(folder)
+        except BadManifest as error:
+            self._manifest_error(folder, str(error))
+            return
+        try:
+            parameters = _example_parameters(manifest) if self.given is None else fill_parameters(self.given, manifest)
+        except BadParameters as error:
+            self._manifest_error(folder, str(error))
+            return
+        unit = _Unit(list(self._parse(*read_rules(path))), manifest, parameters, alone=True)
+        self._refuse_uses(unit)
+        yield unit
+
+    def _with_parameters(self, unit: _Unit, given: Mapping[str, Any]) -> Ruleset:
+        assert unit.manifest is not None
+        again = replace(unit, parameters=fill_parameters(given, unit.manifest))
+        compiled, known = _Compiled(), len(self.diagnostics)
+        self._compile(again, compiled)
+        if len(self.diagnostics) > known:
+            raise BadParameters("; ".join(found.message for found in self.diagnostics[known:]))
+        return self._ruleset(compiled)
 
     @property
     def _broken(self) -> bool:
@@ -119,7 +181,7 @@ class _Loader:
                 if isinstance(item, syntax.Use) and (pack := self._open_pack(file.source, item)) is not None:
                     yield file, item, pack
 
-    def _compile(self, unit: _Unit) -> None:
+    def _compile(self, unit: _Unit, compiled: _Compiled) -> None:
         packs = {id(use): pack for _, use, pack in self._uses(unit)}
         for file in unit.files:
             constants: dict[str, Any] = {}
@@ -132,11 +194,14 @@ class _Loader:
                                 item.value, constants, self.vocabulary, unit.parameters
                             )
                         case syntax.Rule():
-                            self.rules.append(compiler.compile(item, unit.prefix + item.name))
+                            compiled.rules.append(compiler.compile(item, unit.prefix + item.name))
+                            compiled.origins += find_origins(item, constants)
                         case syntax.Use() if id(item) in packs:
-                            self._compile(packs[id(item)])
-                        case syntax.Test() if unit.manifest is None:
-                            self.tests.append(RuleTest(file.source, item))
+                            self._compile(packs[id(item)], compiled)
+                        case syntax.Test() if unit.manifest is None or unit.alone:
+                            again = partial(self._with_parameters, unit) if unit.alone else None
+                            test = RuleTest(file.source, item, constants, unit.parameters, with_parameters=again)
+                            compiled.tests.append(test)
                 except CannotCompile as error:
                     self._error(file.source, error.node.span, "RP202", str(error))
                 except EditRefused as refused:
@@ -165,11 +230,14 @@ class _Loader:
             list(self._parse(texts, unreadable)), manifest, self._parameters(source, use, manifest), f"{pack}/"
         )
         self._check(unit)
+        self._refuse_uses(unit)
+        return unit
+
+    def _refuse_uses(self, unit: _Unit) -> None:
         for file in unit.files:
             for item in file.items:
                 if isinstance(item, syntax.Use):
                     self._error(file.source, item.span, "RP901", "a pack cannot use another pack")
-        return unit
 
     def _parameters(self, source: Source, use: syntax.Use, manifest: Manifest) -> dict[str, Any]:
         given: dict[str, Any] = {}
@@ -199,8 +267,40 @@ class _Loader:
                 given.setdefault(name, parameter.default)
         return given
 
+    def _manifest_error(self, folder: Path, message: str) -> None:
+        self._error(Source(shown_path(folder / MANIFEST), ""), Span(0, 0), "RP901", message)
+
     def _error(self, source: Source, span: Span, code: str, message: str, *help_lines: str) -> None:
         self.diagnostics.append(Diagnostic(code, Severity.ERROR, message, Label(source, span), help=help_lines))
+
+
+def fill_parameters(given: Mapping[str, Any], manifest: Manifest) -> dict[str, Any]:
+    """The parameters of a pack: those that are given, the defaults of the others. Raises `BadParameters`."""
+    for name, value in given.items():
+        parameter = manifest.parameters.get(name)
+        if parameter is None:
+            known = ", ".join(sorted(manifest.parameters)) or "none"
+            raise BadParameters(f'"{manifest.name}" has no parameter `{name}` (it has {known})')
+        if not _fits(value, parameter.type):
+            raise BadParameters(f"parameter `{name}` takes a {parameter.type}")
+    filled = dict(given)
+    for name, parameter in manifest.parameters.items():
+        if name not in filled and parameter.required:
+            raise BadParameters(f'"{manifest.name}" needs the parameter `{name}`')
+        if parameter.default is not None:
+            filled.setdefault(name, parameter.default)
+    return filled
+
+
+def _example_parameters(manifest: Manifest) -> dict[str, Any]:
+    # Required ones have a value of their type, so that what the files compute from them at load time can be.
+    required = {name: _EMPTY[p.type] for name, p in manifest.parameters.items() if p.required}
+    return fill_parameters(required, manifest)
+
+
+_EMPTY: Mapping[str, Any] = MappingProxyType(
+    {"string": "", "int": 0, "float": 0.0, "bool": False, "duration": 0.0, "list": [], "object": {}}
+)
 
 
 def _did_you_mean(word: str, names: Sequence[str], pattern: str) -> tuple[str, ...]:

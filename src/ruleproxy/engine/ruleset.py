@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ruleproxy.engine.compiling import CompiledRule
 from ruleproxy.language import syntax
@@ -13,12 +14,25 @@ from ruleproxy.language.source import Source
 
 @dataclass(frozen=True, slots=True)
 class RuleTest:
-    """A `test` block and the file it stands in."""
+    """A `test` block and the file it stands in.
+
+    `constants` are the file's, `parameters` those of its pack, `origins` the upstream origins that rules write out.
+    `with_parameters`, for a test inside a pack, gives the pack's rules with these parameters over its defaults; it
+    raises `BadParameters`.
+    """
 
     __test__ = False  # pytest: not a test class of ours
 
     source: Source
     node: syntax.Test
+    constants: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    parameters: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    origins: Sequence[str] = ()
+    with_parameters: Callable[[Mapping[str, Any]], Ruleset] | None = field(default=None, repr=False)
+
+
+class BadParameters(ValueError):
+    """Parameters that a pack does not take; the message names the one."""
 
 
 @dataclass(frozen=True, slots=True)

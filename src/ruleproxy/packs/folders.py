@@ -44,9 +44,9 @@ def read_rules(path: Path) -> tuple[list[RulesText], list[Unreadable]]:
     texts: list[RulesText] = []
     for relative, file in found:
         try:
-            texts.append(RulesText(_shown(file), relative, file, file.read_bytes()))
+            texts.append(RulesText(shown_path(file), relative, file, file.read_bytes()))
         except OSError as error:
-            problems.append(Unreadable(_shown(file), (error.strerror or str(error)).lower()))
+            problems.append(Unreadable(shown_path(file), (error.strerror or str(error)).lower()))
     return texts, problems
 
 
@@ -60,7 +60,7 @@ def _collect(
         entered.add((status.st_dev, status.st_ino))
         names = sorted(child.name for child in folder.iterdir())
     except OSError as error:
-        problems.append(Unreadable(_shown(folder), (error.strerror or str(error)).lower()))
+        problems.append(Unreadable(shown_path(folder), (error.strerror or str(error)).lower()))
         return
     if prefix and MANIFEST in names:
         return
@@ -74,7 +74,8 @@ def _collect(
             found.append((f"{prefix}{name}", child))
 
 
-def _shown(path: Path) -> str:
+def shown_path(path: Path) -> str:
+    """A path for people: relative where it is below the working folder."""
     try:
         return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
     except OSError:  # the working folder was removed
