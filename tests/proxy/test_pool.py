@@ -211,8 +211,9 @@ async def test_requests_at_once_have_connections_of_their_own(transport: SocketT
     assert upstream.connections == 120
 
 
-async def test_an_early_answer_ends_the_connection(transport: SocketTransport) -> None:
+async def test_an_early_answer_ends_the_connection() -> None:
     """The rest of a request that is still being written must not become the next request."""
+    transport = SocketTransport(TransportLimits(silence=5))
     listener = socket.create_server(("127.0.0.1", 0))
     accepted: list[socket.socket] = []
 
@@ -234,3 +235,4 @@ async def test_an_early_answer_ends_the_connection(transport: SocketTransport) -
     assert len(accepted) == 2
     for connection in (*accepted, listener):
         connection.close()
+    await transport.aclose()
