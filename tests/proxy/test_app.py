@@ -11,13 +11,13 @@ import orjson
 import pytest
 
 from ruleproxy.engine.exchange import Head
-from ruleproxy.engine.pass_through import PassThrough
 from ruleproxy.messages.message import Request
 from ruleproxy.proxy.access_log import AccessLog
 from ruleproxy.proxy.app import ProxyApp
 from ruleproxy.proxy.forwarding import Exchange, Forwarder
 from ruleproxy.proxy.settings import Limits, Timeouts
 from ruleproxy.proxy.transport import SocketTransport
+from support.pass_through import PassThrough
 from support.recording_upstream import recording_upstream
 
 Sent = list[dict[str, Any]]
