@@ -1,0 +1,137 @@
+"""Test blocks: what is given, what is expected, and whether the rules they name exist."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from ruleproxy.language import syntax
+from ruleproxy.language.checking.expressions import check_condition, type_expression, type_steps
+from ruleproxy.language.checking.findings import did_you_mean
+from ruleproxy.language.checking.kinds import needs, with_article
+from ruleproxy.language.checking.scope import Scope, bare, literal_string
+from ruleproxy.language.roots import ROOT_SHAPES, names_of
+from ruleproxy.language.types import BOOL, JSON, STRING, Type, of
+
+SUBJECTS: Mapping[str, Mapping[str, Type]] = {
+    "request": {
+        "method": STRING,
+        "path": STRING,
+        "raw_path": STRING,
+        "query": of("string", "object"),
+        "headers": of("object"),
+        "body": JSON,
+    },
+    "response": {"status": of("int"), "headers": of("object"), "body": JSON, "streamed": BOOL},
+    "upstream": {name: known for name, known in ROOT_SHAPES["upstream"].fields.items() if name != "url"},
+    "failure": {
+        "kind": names_of(*(ROOT_SHAPES["failure"].fields["kind"].choices or ())),
+        "error": of("object"),
+    },
+    "event": {"type": of("string"), "data": JSON},
+}
+"""What can be given, by subject, and the fields of each."""
+
+ALL_SUBJECTS = ("request", "response", "events", "failure", "upstream", "parameters")
+
+RULE_VERDICTS = frozenset({"changed", "matched", "unmatched", "shadowed", "failed", "unreached", "stopped_by"})
+"""What is said of a rule by name."""
+
+
+def check_test(scope: Scope, test: syntax.Test, rules: Collection[str], packs: Collection[str]) -> None:
+    """Check a test in a scope that has the file's locals; `rules` are the names of all rules, `packs` those in use."""
+    scope.stage = "test"
+    for given in test.givens:
+        check_given(scope, given)
+    if not test.expectations:
+        help_text = 'expect changed "…"'
+        scope.findings.add("RP801", f'the test "{test.name}" asserts nothing', test.name_span, help=help_text)
+    for expectation in test.expectations:
+        check_expectation(scope, expectation, rules, packs)
+
+
+def check_given(scope: Scope, given: syntax.Given) -> None:
+    """One `given`."""
+    subject = given.subject
+    if subject.text not in ALL_SUBJECTS:
+        offer = did_you_mean(subject.text, ALL_SUBJECTS) or (f"one of: {', '.join(ALL_SUBJECTS)}",)
+        scope.findings.add("RP201", f"unknown subject `{subject.text}`", subject.span, help=offer)
+    if given.table is None:
+        return
+    before, scope.stage = scope.stage, "file"
+    type_expression(scope, given.table)
+    scope.stage = before
+    if subject.text == "parameters":
+        check_parameters(scope, given.table)
+    elif subject.text == "events":
+        for field in given.table.fields:
+            inner = bare(field.value)
+            if field.key is not None:
+                message = "events are a list"
+                scope.findings.add("RP302", message, field.span, help='{ { type = "…", data = { … } } }')
+            elif isinstance(inner, syntax.Table):
+                check_fields(scope, "event", inner)
+    elif subject.text in SUBJECTS:
+        check_fields(scope, subject.text, given.table)
+        note_path(scope, subject.text, given.table)
+
+
+def note_path(scope: Scope, subject: str, table: syntax.Table) -> None:
+    """Which path a request of a test has: what is expected of its body is read by that format."""
+    if subject != "request":
+        return
+    for field in table.fields:
+        name = None if field.key is None else literal_string(field.key)
+        path = literal_string(field.value)
+        if name == "path" and path is not None:
+            scope.learn(("request", "path"), names_of(path))
+
+
+def check_parameters(scope: Scope, table: syntax.Table) -> None:
+    """Parameters that a test gives: declared ones."""
+    declared = scope.setting.parameters
+    for field in table.fields:
+        name = None if field.key is None else literal_string(field.key)
+        if field.key is not None and name is not None and declared is not None and name not in declared:
+            scope.findings.add("RP202", f"no parameter `{name}` is declared", field.key.span,
+                               help=did_you_mean(name, declared))  # fmt: skip
+
+
+def check_fields(scope: Scope, subject: str, table: syntax.Table) -> None:
+    """The fields of a table that is given."""
+    fields = SUBJECTS[subject]
+    for field in table.fields:
+        if field.key is None:
+            message = f"a {subject} has named fields"
+            scope.findings.add("RP302", message, field.span, help=f"{next(iter(fields))} = …")
+            continue
+        name = literal_string(field.key)
+        if name is None:
+            continue
+        if name not in fields:
+            offer = did_you_mean(name, fields) or (f"known: {', '.join(fields)}",)
+            scope.findings.add("RP202", f"a {subject} has no field `{name}`", field.key.span, help=offer)
+            continue
+        silent, scope.findings.silent = scope.findings.silent, True
+        known = type_expression(scope, field.value)
+        scope.findings.silent = silent
+        if not known.kinds <= {"nil"}:
+            wanted = fields[name].kinds
+            what = f"`{name}` takes {with_article(Type(wanted - {'nil'}))}"
+            needs(scope, field.value, known, wanted | {"nil", "null"}, what)
+
+
+def check_expectation(scope: Scope, expectation: syntax.Expect, rules: Collection[str], packs: Collection[str]) -> None:
+    """One `expect`."""
+    if expectation.condition is not None:
+        scope.in_condition = True
+        check_condition(scope, expectation.condition)
+        scope.in_condition = False
+        return
+    subject = expectation.subject
+    if expectation.verdict == "unchanged" and isinstance(subject, syntax.Path):
+        type_steps(scope, subject)
+    elif expectation.verdict in RULE_VERDICTS and isinstance(subject, str) and subject not in rules:
+        if any(subject.startswith(f"{pack}/") for pack in packs):
+            return  # a rule of a pack: its names are known when the pack is opened
+        offer = did_you_mean(subject, rules, "{}")
+        scope.findings.add("RP201", f'no rule is named "{subject}"', expectation.span, help=offer)

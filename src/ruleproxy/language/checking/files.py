@@ -1,0 +1,127 @@
+"""All files of a set of rules: names that must be unique, locals of files, and each item by its own check."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ruleproxy.language import syntax
+from ruleproxy.language.checking.expectations import check_test
+from ruleproxy.language.checking.expressions import type_expression
+from ruleproxy.language.checking.findings import Findings
+from ruleproxy.language.checking.rules import check_rule
+from ruleproxy.language.checking.scope import CheckLiteral, Scope, Setting, Variable
+from ruleproxy.language.checking.statements import check_local
+from ruleproxy.language.checking.variables import Declared, release
+from ruleproxy.language.diagnostics import Diagnostic
+from ruleproxy.language.signatures import Vocabulary
+from ruleproxy.language.source import Source, Span
+
+NEWEST_EDITION = 1
+
+
+def check_files(
+    files: Sequence[syntax.RulesFile],
+    vocabulary: Vocabulary,
+    *,
+    upstreams: Mapping[str, str] | None = None,
+    declared_parameters: frozenset[str] | None = None,
+    check_literal: CheckLiteral | None = None,
+) -> list[Diagnostic]:
+    """Everything that is wrong with files that belong together, in effective order; never raises.
+
+    `upstreams` are the declared ones, name to origin (`scheme://host[:port]`); None where they are not known, then
+    origins are not checked. `declared_parameters` are those of a pack's manifest; None outside of packs.
+    `check_literal` says what is wrong with the arguments that a function prepares at load time (one string an
+    argument, empty for what is not written out), or None.
+    """
+    forms = {form.name: (verb, form) for verb in vocabulary.verbs.values() for form in verb.forms}
+    setting = Setting(vocabulary, forms, upstreams, declared_parameters, check_literal)
+    all_findings = [Findings(file.source) for file in files]
+    check_rule_names(files, all_findings)
+    rules = frozenset(item.name for file in files for item in file.items if isinstance(item, syntax.Rule))
+    packs = find_packs(files)
+    for file, findings in zip(files, all_findings, strict=True):
+        check_file(setting, file, findings, rules, packs)
+    if files and declared_parameters is not None:
+        report_unused_parameters(setting, files[0], all_findings[0])
+    return [diagnostic for findings in all_findings for diagnostic in findings.diagnostics]
+
+
+def check_rule_names(files: Sequence[syntax.RulesFile], all_findings: Sequence[Findings]) -> None:
+    """Rules of the same name, wherever they stand."""
+    seen: dict[str, tuple[Source, Span]] = {}
+    for file, findings in zip(files, all_findings, strict=True):
+        for item in file.items:
+            if not isinstance(item, syntax.Rule):
+                continue
+            if not item.name.strip():
+                findings.add("RP201", "a rule has a name", item.name_span)
+                continue
+            first = seen.setdefault(item.name, (file.source, item.name_span))
+            if first != (file.source, item.name_span):
+                source, span = first
+                message = f'two rules are named "{item.name}"'
+                findings.add(
+                    "RP203", message, item.name_span, second=span, second_label="the first one", second_source=source
+                )
+
+
+def find_packs(files: Sequence[syntax.RulesFile]) -> frozenset[str]:
+    """The packs in use, under each name that their rules may go by."""
+    used = [item.pack for file in files for item in file.items if isinstance(item, syntax.Use)]
+    owned = ["/".join(pack.split("/")[:2]) for pack in used]
+    return frozenset([*owned, *(pack.rpartition("/")[2] for pack in owned)])
+
+
+def check_file(
+    setting: Setting, file: syntax.RulesFile, findings: Findings, rules: frozenset[str], packs: frozenset[str]
+) -> None:
+    """One file, from its top: a `local` is known below it."""
+    locals_of_file: dict[str, Variable] = {}
+    declared: list[Declared] = []
+    tests: dict[str, Span] = {}
+    names = [item.name for item in file.items if isinstance(item, syntax.Local)]
+    passed = 0
+    for item in file.items:
+        scope = Scope(setting, findings, "file", dict(locals_of_file), later_locals=frozenset(names[passed:]))
+        match item:
+            case syntax.Edition(number=number, span=span):
+                check_edition(findings, number, span)
+            case syntax.Use(parameters=parameters):
+                if parameters is not None:
+                    type_expression(scope, parameters)
+            case syntax.Local(name=name):
+                passed += 1
+                declared.append(check_local(scope, item))
+                locals_of_file[name] = declared[-1].variable
+            case syntax.Rule():
+                check_rule(scope, item)
+            case syntax.Test():
+                check_test_name(findings, item, tests)
+                check_test(scope, item, rules, packs)
+    release(Scope(setting, findings, "file", dict(locals_of_file)), [last for last in declared if last.hidden is None])
+
+
+def check_edition(findings: Findings, number: int, span: Span) -> None:
+    """The edition of a file: one that this version reads."""
+    if number != NEWEST_EDITION:
+        label = f"this version knows edition {NEWEST_EDITION}"
+        findings.add("RP901", f"unknown edition {number}", span, label, help=f"edition {NEWEST_EDITION}")
+
+
+def check_test_name(findings: Findings, test: syntax.Test, seen: dict[str, Span]) -> None:
+    """Tests of the same name in one file."""
+    first = seen.setdefault(test.name, test.name_span)
+    if first != test.name_span:
+        message = f'two tests are named "{test.name}"'
+        findings.add("RP203", message, test.name_span, second=first, second_label="the first one")
+
+
+def report_unused_parameters(setting: Setting, file: syntax.RulesFile, findings: Findings) -> None:
+    """Parameters of a pack that no rule reads; said at the top of its first file."""
+    first = file.items[0].span if file.items else Span(0, 0)
+    line = file.source.position(first.start).line
+    span = Span(first.start, first.start + len(file.source.line(line).rstrip())) if file.items else first
+    for name in sorted((setting.parameters or frozenset()) - setting.used_parameters):
+        message = f"the parameter `{name}` is never used"
+        findings.add("RP204", message, span, "declared in pack.toml", help="remove it there, or read it here")

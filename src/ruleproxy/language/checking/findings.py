@@ -1,0 +1,74 @@
+"""Where the checker puts what it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ruleproxy.language.codes import find_code
+from ruleproxy.language.diagnostics import Diagnostic, Label, Severity
+from ruleproxy.language.source import Source, Span
+from ruleproxy.language.suggestions import LONGEST, count_slips, find_nearest
+
+
+@dataclass(slots=True)
+class Findings:
+    """The findings of one file."""
+
+    source: Source
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    silent: bool = False
+
+    def add(
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        label: str = "",
+        *,
+        second: Span | None = None,
+        second_label: str = "",
+        second_source: Source | None = None,
+        help: tuple[str, ...] | str = (),  # noqa: A002  (what the reports call it)
+        severity: Severity | None = None,
+    ) -> None:
+        """A finding at a span of this file; `second` may lie in another one."""
+        if self.silent:
+            return
+        secondary = None if second is None else Label(second_source or self.source, second, second_label)
+        self.diagnostics.append(
+            Diagnostic(
+                code,
+                severity or find_code(code).severity,
+                message,
+                Label(self.source, span, label),
+                secondary,
+                (help,) if isinstance(help, str) else help,
+            )
+        )
+
+    def text(self, span: Span, limit: int = 90) -> str:
+        """What stands at a span, on one line and cut where it is long."""
+        text = " ".join(self.source.slice(span).split())
+        return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def did_you_mean(word: str, names: Iterable[str], pattern: str = "{}") -> tuple[str, ...]:
+    """The help line that offers the nearest known name, if one is near."""
+    nearest = find_nearest(word, names)
+    return () if nearest is None else (f"did you mean `{pattern.format(nearest)}`?",)
+
+
+def find_near_miss(word: str, names: Iterable[str]) -> str | None:
+    """A known name that is so near that another is hardly meant: one slip, two in a long name, or another case."""
+    plain = word.replace("_", "").lower()
+    known = sorted(names)
+    for name in known:
+        if name.replace("_", "").lower() == plain:
+            return name
+    if not 4 <= len(word) <= LONGEST:
+        return None
+    allowed = 1 if len(word) < 8 else 2
+    near = [(count_slips(word, name), name) for name in known if abs(len(name) - len(word)) <= allowed]
+    slips, best = min(near, default=(allowed + 1, ""))
+    return best if slips <= allowed else None

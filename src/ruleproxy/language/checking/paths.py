@@ -1,0 +1,355 @@
+"""The types of paths: from a root or a variable step by step, with what is known of each place on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ruleproxy.language import syntax
+from ruleproxy.language.checking.findings import did_you_mean, find_near_miss
+from ruleproxy.language.checking.scope import Facts, Key, Scope, bare, is_stable, literal_string
+from ruleproxy.language.diagnostics import Severity
+from ruleproxy.language.roots import ALL_ROOTS, BODIES, DATA, ROOT_SHAPES, ROOT_TYPES, ROOTS, Stage
+from ruleproxy.language.schemas import Shape, format_of, join_names, load_schemas
+from ruleproxy.language.source import Span
+from ruleproxy.language.types import ANY, JSON, Type
+
+ANYTHING = JSON.kinds - {"nil"}
+STREAMED: Key = ("response", "streamed")
+
+
+@dataclass(slots=True)
+class Walk:
+    """A path on the way: the type so far, whether a `[*]` made a list of it, and where one is as data."""
+
+    type: Type
+    key: Key | None
+    many: bool = False
+    writing: bool = False
+
+
+def type_path(scope: Scope, path: syntax.Path, base: Type | None = None, *, writing: bool = False) -> Type:
+    """The type of a path, with what is wrong with its steps reported; `base` is what a call gives.
+
+    A place that is written (`writing`) may be new: then a field is only reported where it is nearly a known one.
+    """
+    if isinstance(path.base, syntax.Name):
+        base = type_name(scope, path.base)
+        key: Key | None = (path.base.name,)
+        if base != ANY and path.base.name not in scope.variables and not check_bare_root(scope, path):
+            return ANY
+    else:
+        key = None
+    walk = Walk(base or ANY, key, writing=writing)
+    for step in path.steps:
+        take_step(scope, walk, step, path)
+        if walk.type == ANY:
+            return ANY
+    return Type(frozenset(("list",)), item=without_absence(walk.type)) if walk.many else walk.type
+
+
+def quiet_type(scope: Scope, path: syntax.Path, facts: Facts) -> Type:
+    """The type of a path if only these facts were known; reports nothing. A call's result is not known."""
+    if isinstance(path.base, syntax.Call):
+        return ANY
+    silent, known, said = scope.findings.silent, scope.facts, scope.said
+    scope.findings.silent, scope.facts, scope.said = True, facts, set(said)
+    try:
+        return type_path(scope, path)
+    finally:
+        scope.findings.silent, scope.facts, scope.said = silent, known, said
+
+
+def type_name(scope: Scope, name: syntax.Name) -> Type:
+    """The type of a variable or root."""
+    variable = scope.variables.get(name.name)
+    if variable is not None:
+        variable.used = variable.used or not scope.findings.silent
+        return scope.facts.get((name.name,), variable.type)
+    if name.name in ROOTS[scope.stage]:
+        return ROOT_TYPES[name.name]
+    if name.name in ALL_ROOTS:
+        report_missing_root(scope, name)
+    else:
+        report_unknown_name(scope, name)
+    return ANY
+
+
+def report_missing_root(scope: Scope, name: syntax.Name) -> None:
+    """A root that exists, but not here."""
+    where: dict[Stage, str] = {"file": "at the level of the file", "test": "in a test"}
+    here = where.get(scope.stage, f"on the {scope.stage} side")
+    sides = [side for side in ("request", "response", "event", "failure") if name.name in ROOTS[side]]
+    message = f"`{name.name}` does not exist {here}"
+    offer: tuple[str, ...] = ()
+    if scope.stage == "file" and sides:
+        offer = ("write the `local` in a rule",)
+    elif scope.stage == "event" and name.name == "response":
+        offer = ("a stream is read event by event: `event.type`, `event.data`",)
+    elif len(sides) == 1 and scope.rule is not None:
+        offer = (f'rule "{scope.rule.name}" on {sides[0]}',)
+    second = scope.rule.side.span if scope.rule is not None else None
+    scope.findings.add(
+        "RP320", message, name.span, second=second, second_label="this side" if second else "", help=offer
+    )
+
+
+def report_unknown_name(scope: Scope, name: syntax.Name) -> None:
+    """A name that is neither a root nor a variable."""
+    word = name.name
+    offer: tuple[str, ...] = ()
+    if word in scope.later_locals:
+        offer = (f"move `local {word}` above this line",)
+    elif word in ("path", "body", "method", "headers", "model", "query") and scope.stage in ("request", "response"):
+        offer = (f"did you mean `request.{word}`?",)
+    else:
+        offer = did_you_mean(word, ROOTS[scope.stage] | scope.variables.keys())
+        if not offer and word in scope.setting.vocabulary.functions:
+            offer = (f"{word}(…)",)
+    scope.findings.add("RP201", f"unknown name `{word}`", name.span, help=offer)
+
+
+def check_bare_root(scope: Scope, path: syntax.Path) -> bool:
+    """Whether a root is followed by a field: roots themselves are no values."""
+    assert isinstance(path.base, syntax.Name)
+    root = path.base.name
+    wanted = 0 if root == "events" else 2 if root == "original" else 1
+    named = [step for step in path.steps[:wanted] if isinstance(step, syntax.Member)]
+    if len(named) == wanted:
+        return True
+    shape = (
+        ROOT_SHAPES[root if not named else str(named[0].name)] if not named or named[0].name in ROOT_SHAPES else None
+    )
+    fields = sorted(shape.fields) if shape is not None else []
+    example = ".".join([root, *(step.name for step in named), fields[0] if fields else "NAME"])
+    shown = ".".join([root, *(step.name for step in named)])
+    scope.findings.add("RP202", f"`{shown}` needs a field", path.span, help=f"such as `{example}`")
+    return False
+
+
+def take_step(scope: Scope, walk: Walk, step: syntax.Step, path: syntax.Path) -> None:
+    """Go one step along a path."""
+    before = walk.key
+    walk.key = None if before is None else (*before, scope.step_of(step, before))
+    match step:
+        case syntax.Every():
+            walk.type = type_every(scope, walk, step.span, path)
+            walk.many = True
+        case syntax.AnyDepth():
+            walk.type, walk.many = Type(ANYTHING), True
+        case syntax.Member(name=name):
+            walk.type = type_member(scope, walk, name, step.span, before, deliberate=False)
+        case syntax.Index(key=key):
+            walk.type = type_index(scope, walk, key, step.span, before)
+    if walk.key is None or walk.type == ANY:
+        return
+    if walk.key in BODIES:
+        check_guard(scope, walk.key, Span(path.span.start, step.span.end))
+        walk.type = type_body(scope, walk.key)
+    elif walk.key == ("failure", "error"):
+        kinds = scope.facts.get(("failure", "kind"))
+        if kinds is not None and kinds.choices == frozenset(("error_event",)):
+            walk.type = Type(frozenset(("object",)), "failure.error.there")
+    elif walk.key[0] == "parameters" and len(walk.key) == 2:
+        check_parameter(scope, walk.key[1], step.span)
+    if not walk.many and is_stable(walk.key):
+        walk.type = scope.facts.get(walk.key, walk.type)
+
+
+def type_every(scope: Scope, walk: Walk, span: Span, path: syntax.Path) -> Type:
+    """The elements of a list."""
+    if "list" in walk.type.kinds:
+        if walk.type.item is not None:
+            return walk.type.item
+        return DATA if walk.type.shape == "data" else Type(ANYTHING)
+    text = scope.findings.text(Span(path.span.start, span.start))
+    offer = (f"values({text})",) if "string" in walk.type.kinds else ()
+    scope.findings.add(
+        "RP302", "`[*]` stands for the members of a list", Span(path.span.start, span.end), str(walk.type), help=offer
+    )
+    return ANY
+
+
+def type_index(scope: Scope, walk: Walk, key: syntax.Expression, span: Span, before: Key | None) -> Type:
+    """The type behind `[key]`."""
+    # The expressions of an index lie above this module: they are checked on the way down (see expressions).
+    literal = literal_string(key)
+    if literal is not None:
+        return type_member(scope, walk, literal, span, before, deliberate=True)
+    inner = bare(key)
+    if isinstance(inner, syntax.Literal) and inner.kind in ("int", "float"):
+        offer = ("first(…)", "last(…)") if inner.value in (0, 1) else ()
+        scope.findings.add("RP306", "there are no numeric indexes", span, help=offer or ("first(…), last(…) or [*]",))
+        return ANY
+    if not check_holder(scope, walk, span, "a member is looked up in an object"):
+        return ANY
+    return any_member(scope, walk.type.shape)
+
+
+def any_member(scope: Scope, shape: str | None) -> Type:
+    """The type of a member whose name is computed."""
+    if shape is None:
+        return JSON
+    if shape == "data":
+        return Type(JSON.kinds, "data")
+    known = find_shape(scope, shape)
+    if known.growth == "open":
+        return with_nil(known.other)
+    return with_nil(scope.setting.shapes.any_member(shape))
+
+
+def type_member(scope: Scope, walk: Walk, name: str, span: Span, before: Key | None, *, deliberate: bool) -> Type:
+    """The type of a field; `deliberate` is written in brackets, and then taken for what it says."""
+    if not check_holder(scope, walk, span, f"`{name}` is looked up in an object"):
+        return ANY
+    absent = "nil" in walk.type.kinds or bool(walk.type.kinds - {"object"})
+    if walk.type.shape is None:
+        return JSON
+    shape = find_shape(scope, walk.type.shape)
+    known = shape.fields.get(name)
+    if known is None:
+        known = shape.other
+        if shape.growth == "closed":
+            report_unknown_field(scope, name, span, shape, before)
+            return ANY
+        if shape.growth == "growing" and not deliberate:
+            report_new_field(scope, walk, name, span, shape, before)
+    if walk.type.shape == "data":
+        return known
+    return with_nil(known) if absent else known
+
+
+def find_shape(scope: Scope, name: str) -> Shape:
+    """The shape of a name."""
+    return ROOT_SHAPES.get(name) or scope.setting.shapes.find(name)
+
+
+def check_holder(scope: Scope, walk: Walk, span: Span, label: str) -> bool:
+    """Whether what stands before a step can have members; reports it if not."""
+    if "object" in walk.type.kinds:
+        return True
+    text = scope.findings.text(span)
+    if walk.type.kinds <= {"list", "nil", "null"}:
+        scope.findings.add("RP202", "a list has no fields", span, label, help=f"[*]{text} of each, or first(…){text}")
+    elif walk.type.kinds <= {"nil"}:
+        return True
+    else:
+        what = str(without_absence(walk.type))
+        scope.findings.add("RP202", f"a field of what is {what}", span, label)
+    return False
+
+
+def report_unknown_field(scope: Scope, name: str, span: Span, shape: Shape, before: Key | None) -> None:
+    """A field that cannot be."""
+    owner = f"`{before[0]}`" if before is not None and len(before) == 1 else "this object"
+    offer = did_you_mean(name, shape.fields)
+    if not offer and 0 < len(shape.fields) <= 12:
+        offer = ("known: " + ", ".join(sorted(shape.fields)),)
+    scope.findings.add("RP202", f"{owner} has no field `{name}`", span, help=offer)
+
+
+def report_new_field(scope: Scope, walk: Walk, name: str, span: Span, shape: Shape, before: Key | None) -> None:
+    """A field that the schema does not have: nearly one it has is an error, any other a note, said once a rule."""
+    near = find_near_miss(name, shape.fields)
+    if near is not None:
+        offer = (f"did you mean `{near}`?", f'["{name}"] if it is really called so')
+        scope.findings.add("RP202", f"unknown field `{name}`", span, help=offer)
+    elif not walk.writing and ("new", before, name) not in scope.said:
+        scope.said.add(("new", before, name))
+        label = "not in the schema: it may be new"
+        scope.findings.add("RP202", f"unknown field `{name}`", span, label, severity=Severity.NOTE)
+
+
+def check_parameter(scope: Scope, name: object, span: Span) -> None:
+    """Whether a parameter is declared."""
+    if not isinstance(name, str):
+        return
+    scope.setting.used_parameters.add(name)
+    declared = scope.setting.parameters
+    if declared is not None and name not in declared:
+        offer = did_you_mean(name, declared) or (f"declare `{name}` in pack.toml",)
+        scope.findings.add("RP202", f"no parameter `{name}` is declared", span, help=offer)
+
+
+def check_guard(scope: Scope, key: Key, span: Span) -> None:
+    """Whether a response's body is only read where it is known that the answer is no stream."""
+    if scope.stage != "response" or "response" not in key or "guard" in scope.said:
+        return
+    streamed = scope.facts.get(STREAMED)
+    if streamed is not None and streamed.choices == frozenset(("false",)):
+        return
+    scope.said.add("guard")
+    condition = scope.rule.condition if scope.rule is not None else None
+    text = "not response.streamed"
+    if condition is not None:
+        rest = scope.findings.text(condition.span)
+        inner = bare(condition)
+        text += f" and ({rest})" if isinstance(inner, syntax.Binary) and inner.operator == "or" else f" and {rest}"
+    scope.findings.add(
+        "RP330",
+        "a streamed response has no body",
+        span,
+        "read without knowing that the response is whole",
+        second=scope.rule.then_span if scope.rule is not None and not scope.in_condition else None,
+        second_label="nothing before this asks for it" if scope.rule is not None and not scope.in_condition else "",
+        help=f"when {text} then",
+    )
+
+
+def type_body(scope: Scope, key: Key) -> Type:
+    """The type of a body or of an event's data, by the format that the conditions so far leave."""
+    what = BODIES[tuple(str(step) for step in key)]
+    formats = known_formats(scope)
+    if what == "event":
+        return Type(JSON.kinds, event_shape(scope, formats))
+    shape: str | None = None
+    for at, name in enumerate(formats):
+        parts = load_schemas().formats[name].request if what == "request" else load_schemas().formats[name].response
+        if not parts:
+            return JSON
+        for part in parts:
+            shape = part if at == 0 and shape is None else join_names(shape or part, part)
+            if shape is None:
+                return JSON
+    return Type(JSON.kinds, shape)
+
+
+def known_formats(scope: Scope) -> list[str]:
+    """The formats that are possible here: all of them where nothing is known, none for a path of no format."""
+    formats = load_schemas().formats
+    for root in (("request",), ("original", "request")):
+        api = scope.facts.get((*root, "api"))
+        if api is not None and api.choices is not None:
+            return sorted(name for name in api.choices if name in formats)
+    for root in (("request",), ("original", "request")):
+        path = scope.facts.get((*root, "path"))
+        if path is not None and path.choices is not None:
+            found = {format_of(choice) for choice in path.choices}
+            return [] if None in found else sorted(name for name in found if name is not None)
+    return sorted(name for name in formats if formats[name].request)
+
+
+def event_shape(scope: Scope, formats: list[str]) -> str | None:
+    """The shape of an event's data; None for types that no format has."""
+    schemas = load_schemas()
+    known = scope.facts.get(("event", "type"))
+    shape: str | None = None
+    for name in sorted({schemas.formats[name].event or "" for name in formats}):
+        candidates = [shape for shape in schemas.shapes if shape.startswith(f"{name}.event.")] if name else []
+        if name in schemas.shapes and (known is None or known.choices is None):
+            candidates = [name]
+        for candidate in candidates:
+            if known is not None and known.choices is not None:
+                if candidate.removeprefix(f"{name}.event.") not in known.choices:
+                    continue
+            shape = candidate if shape is None else join_names(shape, candidate)
+    return shape
+
+
+def with_nil(known: Type) -> Type:
+    """The same, or nil."""
+    return Type(known.kinds | {"nil"}, known.shape, known.item, known.choices)
+
+
+def without_absence(known: Type) -> Type:
+    """The same without nil and null."""
+    return known.without("nil", "null")

@@ -1,0 +1,37 @@
+"""Where a secret is in a value: in a call that gives one, a variable that holds one, or a table around either."""
+
+from __future__ import annotations
+
+from ruleproxy.language import syntax
+from ruleproxy.language.checking.operators import COMPARISONS
+from ruleproxy.language.checking.scope import Scope
+from ruleproxy.language.source import Span
+from ruleproxy.language.walking import children
+
+
+def find_secret(scope: Scope, value: syntax.Expression) -> Span | None:
+    """The span of the first secret in a value, or None."""
+    functions = scope.setting.vocabulary.functions
+    if "secret" not in functions:
+        return None
+    waiting: list[syntax.Node] = [value]
+    while waiting:
+        node = waiting.pop()
+        match node:
+            case syntax.Binary(operator=operator) if operator in COMPARISONS:
+                continue
+            case syntax.Call(function="secret"):
+                return node.span
+            case syntax.Path(base=syntax.Name(name=name), span=span) if name in scope.variables:
+                held = scope.variables[name].value
+                if held is not None and find_secret(without(scope, name), held) is not None:
+                    return span
+        waiting.extend(reversed(list(children(node))))
+    return None
+
+
+def without(scope: Scope, name: str) -> Scope:
+    """The scope as it was before a variable: what a `local` was given cannot name itself."""
+    variables = dict(scope.variables)
+    del variables[name]
+    return Scope(scope.setting, scope.findings, scope.stage, variables)
