@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from ruleproxy.language import syntax
 from ruleproxy.language.checking.expressions import check_condition, type_expression, type_steps
 from ruleproxy.language.checking.findings import did_you_mean
-from ruleproxy.language.checking.kinds import needs, with_article
+from ruleproxy.language.checking.kinds import needs, put_article, with_article
 from ruleproxy.language.checking.scope import Scope, bare, literal_string
 from ruleproxy.language.roots import ROOT_SHAPES, names_of
 from ruleproxy.language.types import BOOL, JSON, STRING, Type, of
@@ -22,7 +22,7 @@ SUBJECTS: Mapping[str, Mapping[str, Type]] = {
         "body": JSON,
     },
     "response": {"status": of("int"), "headers": of("object"), "body": JSON, "streamed": BOOL},
-    "upstream": {name: known for name, known in ROOT_SHAPES["upstream"].fields.items() if name != "url"},
+    "upstream": ROOT_SHAPES["upstream"].fields,
     "failure": {
         "kind": names_of(*(ROOT_SHAPES["failure"].fields["kind"].choices or ())),
         "error": of("object"),
@@ -101,7 +101,7 @@ def check_fields(scope: Scope, subject: str, table: syntax.Table) -> None:
     fields = SUBJECTS[subject]
     for field in table.fields:
         if field.key is None:
-            message = f"a {subject} has named fields"
+            message = f"{put_article(subject)} has named fields"
             scope.findings.add("RP302", message, field.span, help=f"{next(iter(fields))} = …")
             continue
         name = literal_string(field.key)
@@ -109,7 +109,7 @@ def check_fields(scope: Scope, subject: str, table: syntax.Table) -> None:
             continue
         if name not in fields:
             offer = did_you_mean(name, fields) or (f"known: {', '.join(fields)}",)
-            scope.findings.add("RP202", f"a {subject} has no field `{name}`", field.key.span, help=offer)
+            scope.findings.add("RP202", f"{put_article(subject)} has no field `{name}`", field.key.span, help=offer)
             continue
         silent, scope.findings.silent = scope.findings.silent, True
         known = type_expression(scope, field.value)

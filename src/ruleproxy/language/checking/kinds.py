@@ -44,7 +44,7 @@ def needs(
                            help=offer_test(scope, node, wanted))  # fmt: skip
         return False
     if "nil" in known.kinds and "nil" not in wanted:
-        report_nil(scope, node, known, operand=operand)
+        report_nil(scope, node, known, wanted, operand=operand)
         return False
     if known.kinds & {"null"} and "null" not in wanted and not there >= UNKNOWN:
         scope.findings.add("RP302", f"{what}: this may be null", node.span, str(known))
@@ -60,10 +60,12 @@ def widen(wanted: frozenset[Kind]) -> frozenset[Kind]:
 def with_article(known: Type) -> str:
     """A type as a phrase: `a string`, `an object or a list`."""
     words = str(known).replace(", ", " or ").split(" or ")
-    return " or ".join(
-        word if word in ("nil", "null", "any value") else f"an {word}" if word[0] in "aeiou" else f"a {word}"
-        for word in words
-    )
+    return " or ".join(word if word in ("nil", "null", "any value") else put_article(word) for word in words)
+
+
+def put_article(word: str) -> str:
+    """A noun with its article."""
+    return f"an {word}" if word[0] in "aeiou" else f"a {word}"
 
 
 def offer_conversion(
@@ -89,12 +91,15 @@ def offer_test(scope: Scope, node: syntax.Expression, wanted: frozenset[Kind]) -
     return (f"if {found[0]}({scope.findings.text(node.span)}) then",)
 
 
-def report_nil(scope: Scope, node: syntax.Expression, known: Type, *, operand: bool = False) -> None:
+def report_nil(
+    scope: Scope, node: syntax.Expression, known: Type, wanted: frozenset[Kind], *, operand: bool = False
+) -> None:
     """A value that may be nil where none may be."""
     text = scope.findings.text(node.span)
     inner = bare(node)
     second: Span | None = None
-    default = next((DEFAULTS[kind] for kind in DEFAULTS if kind in known.kinds), None)
+    fitting = known.kinds & wanted or known.kinds
+    default = next((DEFAULTS[kind] for kind in DEFAULTS if kind in fitting), None)
     offer: tuple[str, ...] = ()
     if default is not None:
         offer = (f"({text} ?? {default})" if operand else f"{text} ?? {default}",)
