@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from ruleproxy.messages.upstreams import Upstream
 from ruleproxy.proxy.settings import BadSetting, read_settings
-from ruleproxy.proxy.upstreams import Upstream, parse_upstream
 
 UP = {"upstreams": ("http://up.example",)}
 
@@ -51,7 +51,7 @@ def test_every_setting_can_stand_in_the_file() -> None:
     assert (settings.record, settings.ca_file) == (folder / "captures", folder / "ca.pem")
     assert settings.allow_remote
     assert list(settings.upstreams.values()) == [
-        Upstream("main", "https://up.example", b"/gw"),
+        Upstream("main", "https://up.example", "/gw"),
         Upstream("other", "http://up.example:8080"),
     ]
     assert (settings.limits.body, settings.limits.headers) == (10, 20)
@@ -155,11 +155,11 @@ def test_a_file_that_is_no_toml_is_told() -> None:
 def test_an_upstream_is_an_origin_with_a_path_at_most(url: str) -> None:
     """No credentials, query or fragment; and the message does not repeat them."""
     with pytest.raises(ValueError, match="URL") as caught:
-        parse_upstream("a", url)
+        Upstream.from_url("a", url)
     assert "s3cret" not in str(caught.value)
 
 
 def test_an_upstream_may_be_an_ipv6_address() -> None:
     """The brackets stay."""
-    assert parse_upstream("a", "http://[::1]:80/x/").origin == "http://[::1]"
-    assert parse_upstream("a", "http://[::1]:81/x/") == Upstream("a", "http://[::1]:81", b"/x")
+    assert Upstream.from_url("a", "http://[::1]:80/x/").origin == "http://[::1]"
+    assert Upstream.from_url("a", "http://[::1]:81/x/") == Upstream("a", "http://[::1]:81", "/x")

@@ -34,8 +34,8 @@ def command(
 
     Exit codes: 0 stopped, 1 the rules are broken or the address is taken, 2 usage.
     """
-    from ruleproxy.proxy.assembly import assemble, declared_upstreams
-    from ruleproxy.proxy.reloading import RulesInForce, describe, describe_problems
+    from ruleproxy.commands._starting import CannotStart, load_in_force
+    from ruleproxy.proxy.assembly import assemble
     from ruleproxy.proxy.server import CannotListen, open_listener, run_server
     from ruleproxy.proxy.settings import BadSetting, read_settings
 
@@ -49,23 +49,14 @@ def command(
         "allow_remote": allow_remote or None,
     }
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
-    log = logging.getLogger("ruleproxy")
     try:
         settings = read_settings({key: value for key, value in flags.items() if value}, os.environ, config)
     except (BadSetting, OSError) as error:
         _stop(2, str(error))
-    missing = [folder for folder in settings.rules if not folder.exists()]
-    if missing and rules:
-        _stop(2, f"no rules at {missing[0]}: no such file or folder")
-    in_force = RulesInForce(settings.rules, declared_upstreams(settings))
-    if missing:
-        log.warning("no rules at %s: everything passes as it comes until there are some", missing[0])
-    else:
-        loaded = in_force.load_first()
-        if loaded.ruleset is None:
-            click.echo(describe_problems(loaded, colour=sys.stderr.isatty()), err=True)
-            _stop(1, f"the rules are broken: {loaded.errors} error{'' if loaded.errors == 1 else 's'}")
-        log.info("rules %s: %s", loaded.ruleset.digest[:7], describe(len(loaded.ruleset), loaded.files))
+    try:
+        in_force = load_in_force(settings, named=bool(rules))
+    except CannotStart as error:
+        _stop(error.code, str(error))
     try:
         listener = open_listener(settings.host, settings.port, allow_remote=settings.allow_remote)
     except CannotListen as error:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ruleproxy.messages.edited import EditedRequest, EditedResponse, Upstream
+from ruleproxy.messages.edited import EditedRequest, EditedResponse
 from ruleproxy.messages.journal import Journal
 from ruleproxy.messages.message import Request, Response
 from ruleproxy.messages.nodes import ObjectNode
+from ruleproxy.messages.upstreams import Upstream
 from ruleproxy.messages.values import NIL, EditRefused, Nil, Value
 from ruleproxy.wire.formats import Api, api_of
 

@@ -38,11 +38,12 @@ from ruleproxy.engine.events import (
 from ruleproxy.engine.faking import FakingError, StreamFaker
 from ruleproxy.engine.ruleset import Ruleset
 from ruleproxy.engine.running import Outcome, RequiredRuleFailed, run_rules
-from ruleproxy.messages.edited import EditedRequest, EditedResponse, Upstream
+from ruleproxy.messages.edited import EditedRequest, EditedResponse
 from ruleproxy.messages.headers import HeaderFields
 from ruleproxy.messages.journal import Journal
 from ruleproxy.messages.message import Headers, Request, Response
 from ruleproxy.messages.nodes import ObjectNode
+from ruleproxy.messages.upstreams import Upstream
 from ruleproxy.messages.values import NIL, EditRefused, Value, encode
 from ruleproxy.wire.formats import error_body, error_type
 

@@ -50,9 +50,18 @@ _ROOTS: Mapping[str, str] = {
     "response": "c.response",
     "upstream": "c.request.upstream",
 }
-_COMPARISONS = {"==": "equals({l}, {r})", "~=": "(not equals({l}, {r}))", "<": "less({l}, {r})", "<=": "less_or_equal({l}, {r})",
-                ">": "less({r}, {l})", ">=": "less_or_equal({r}, {l})", "..": "concat({l}, {r})", "in": "is_in({l}, {r})",
-                "+": "plus({l}, {r})", "-": "minus({l}, {r})"}  # fmt: skip
+_COMPARISONS = {
+    "==": "equals({l}, {r})",
+    "~=": "(not equals({l}, {r}))",
+    "<": "less({l}, {r})",
+    "<=": "less_or_equal({l}, {r})",
+    ">": "less({r}, {l})",
+    ">=": "less_or_equal({r}, {l})",
+    "..": "concat({l}, {r})",
+    "in": "is_in({l}, {r})",
+    "+": "plus({l}, {r})",
+    "-": "minus({l}, {r})",
+}
 
 ENVIRONMENT: Mapping[str, Any] = {
     **{name: getattr(runtime, name) for name in vars(runtime) if not name.startswith("_")},
@@ -174,9 +183,8 @@ class Expressions:
         return _COMPARISONS[operator].format(l=left, r=right)
 
     def _versions(self, node: syntax.Binary) -> bool:
-        # A version equals the text that spells it: only then is `==` with a literal more than Python's own.
-        return any(isinstance(side, syntax.Path) and isinstance(side.base, syntax.Call | syntax.Name) and not _rooted(side)
-                   for side in (node.left, node.right)) or any(isinstance(side, syntax.Group) for side in (node.left, node.right))  # fmt: skip
+        # A version equals the text that spells it: only what surely holds none takes Python's own `==`.
+        return not all(_holds_no_version(side) for side in (node.left, node.right))
 
     def _table(self, node: syntax.Table, scope: Scope) -> str:
         if all(field.key is None for field in node.fields) and node.fields:
@@ -321,8 +329,9 @@ def _is_text(node: syntax.Expression) -> bool:
     return isinstance(node, syntax.Literal) and node.kind == "string"
 
 
-def _rooted(node: syntax.Path) -> bool:
-    return isinstance(node.base, syntax.Name) and bool(node.steps)
+def _holds_no_version(node: syntax.Expression) -> bool:
+    # A field of a message: versions come out of functions, and may wait in locals.
+    return _is_text(node) or (isinstance(node, syntax.Path) and isinstance(node.base, syntax.Name) and bool(node.steps))
 
 
 def _refuse(argument: syntax.Expression, function: Function) -> Callable[..., Any]:

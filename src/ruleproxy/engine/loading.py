@@ -23,7 +23,7 @@ from ruleproxy.language.reading import source_from_bytes
 from ruleproxy.language.reporting import sort_diagnostics
 from ruleproxy.language.source import Source, Span
 from ruleproxy.language.suggestions import find_nearest
-from ruleproxy.messages.edited import Upstream
+from ruleproxy.messages.upstreams import Upstream
 from ruleproxy.messages.values import EditRefused
 from ruleproxy.packs.folders import MANIFEST, RulesText, Unreadable, read_rules, shown_path
 from ruleproxy.packs.manifest import BadManifest, Manifest, find_pack, read_manifest

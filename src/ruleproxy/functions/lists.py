@@ -97,7 +97,8 @@ FUNCTIONS = (
     ),
     Function(
         "translate",
-        "a list with its strings looked up in a table: a name the table has not stays, one it has as null goes, none stays twice",
+        "a list with its strings looked up in a table: a name the table has not stays, one it has as null goes, "
+        "none stays twice",
         (_ITEMS, Parameter("table", of("object"))),
         LIST,
         _translate,

@@ -34,7 +34,7 @@ class Version(tuple[int, ...]):
         if re.fullmatch(r"\d{1,4}(\.\d{1,4}){0,3}", text) is None:
             return None
         numbers = [int(part) for part in text.split(".")]
-        return cls((numbers + [0, 0, 0, 0])[:4])
+        return cls([*numbers, 0, 0, 0, 0][:4])
 
     def __str__(self) -> str:
         numbers = list(self)

@@ -250,13 +250,14 @@ FUNCTIONS = (
     ),
     Function(
         "safe_name",
-        "a text of ASCII letters, digits, `_` and `-` within a limit: what does not fit is cleaned, cut and told apart by a hash",
+        "a text of ASCII letters, digits, `_` and `-` within a limit: what does not fit is cleaned, cut and "
+        "told apart by a hash",
         (_TEXT, Parameter("limit", INT)),
         STRING,
         _safe_name,
         examples=(
             FunctionExample('safe_name("Read", 64)', '"Read"'),
-            FunctionExample('safe_name("a.b", 64)', '"a_b_6b73b2c7"'),
+            FunctionExample('safe_name("a.b", 64)', '"a_b_2e7336dc"'),
         ),
     ),
     Function(

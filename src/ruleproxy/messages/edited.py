@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
@@ -12,53 +11,11 @@ from ruleproxy.messages.headers import HeaderFields
 from ruleproxy.messages.journal import Journal
 from ruleproxy.messages.message import Request, Response
 from ruleproxy.messages.query import QueryFields
+from ruleproxy.messages.upstreams import Upstream, split_url
 from ruleproxy.messages.values import EditRefused
 
 _UNSAFE: Final = re.compile("[\x00-\x20\x7f#]|%00")
 _METHOD: Final = re.compile("[A-Z][A-Z-]*")
-_PORTS: Final = {"http": 80, "https": 443}
-
-
-@dataclass(frozen=True, slots=True)
-class Upstream:
-    """A declared upstream: `origin` is `scheme://host[:port]` in lower case, `base` a path without a last slash."""
-
-    name: str
-    origin: str
-    base: str = ""
-
-    @classmethod
-    def from_url(cls, name: str, url: str) -> Upstream:
-        """An upstream from its URL. Raises ValueError that says what is wrong with it."""
-        origin, path, query = split_url(url)
-        if query:
-            raise ValueError(f"{url}: an upstream has no query")
-        return cls(name, origin, path.rstrip("/"))
-
-
-def split_url(url: str) -> tuple[str, str, str]:
-    """Origin, path and query of an http(s) URL. Raises ValueError that says what is wrong with it."""
-    if (match := _UNSAFE.search(url)) is not None:
-        what = (
-            "a fragment"
-            if match.group() == "#"
-            else "%00"
-            if match.group() == "%00"
-            else "a space or control character"
-        )
-        raise ValueError(f"{url!r} holds {what}")
-    parts = urlsplit(url)
-    if parts.scheme not in _PORTS or not parts.hostname:
-        raise ValueError(f"{url!r} is not an http or https URL with a host")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError(f"the URL of {parts.hostname} holds credentials: they belong in a header")
-    try:
-        port = parts.port
-    except ValueError:
-        raise ValueError(f"{url!r} has no valid port") from None
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    origin = f"{parts.scheme}://{host}" + ("" if port in (None, _PORTS[parts.scheme]) else f":{port}")
-    return origin, parts.path, parts.query
 
 
 class EditedUpstream:

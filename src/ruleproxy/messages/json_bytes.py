@@ -21,7 +21,6 @@ import msgspec
 from msgspec import Raw
 
 from ruleproxy.messages.journal import Journal
-from ruleproxy.messages.layout import Output
 from ruleproxy.messages.nodes import ListNode, Node, ObjectNode
 from ruleproxy.messages.surrogates import Masking, mask_lone_surrogates
 from ruleproxy.messages.values import Value, number
@@ -58,44 +57,41 @@ class Document:
                 raise NotEditable(f"not JSON: invalid UTF-8 at byte {error.start}") from None
         try:
             try:
-                raw = msgspec.json.decode(self.source, type=Raw)
+                return self.decode(self.text, None, None)
             except msgspec.DecodeError:
                 self.text, self.masking = mask_lone_surrogates(self.source, self.source, None)
                 if self.masking is None:
                     raise
-                raw = msgspec.json.decode(self.text, type=Raw)
-            start = len(self.text) - len(self.text.lstrip(b" \t\r\n"))
-            return self.decode(raw, None, None, start)
+                return self.decode(self.text, None, None)
         except msgspec.DecodeError as error:
             reason = str(error).removeprefix("JSON is malformed: ")
             raise NotEditable(f"not JSON: {reason[0].lower()}{reason[1:]}" if reason else "not JSON") from None
         except RecursionError:
             raise NotEditable("JSON nested too deeply to be edited") from None
 
-    def decode(self, raw: Raw, parent: Node | None, key: str | None, start: int = -1) -> Value:
-        """The value of a raw slice: a node for a container, else the scalar."""
+    def decode(self, raw: Raw | bytes, parent: Node | None, key: str | None) -> Value:
+        """The value of a raw slice, or of the whole text: a node for a container, else the scalar."""
         try:
             value = _value.decode(raw)
         except msgspec.ValidationError:
             value = self._decode_unusual(raw)
         kind = type(value)
         if kind is str:
-            return self.masking.reveal(value) if self.masking else value
-        if kind is dict:
-            return ObjectNode(self, parent, key, raw, value, start)
-        if kind is list:
-            return ListNode(self, parent, key, raw, value, start)
+            return value if self.masking is None else self.masking.reveal(value)
+        if kind is dict or kind is list:
+            node = ObjectNode if kind is dict else ListNode
+            return node(self, parent, key, raw if type(raw) is Raw else None, value)
         if kind is float:
-            return number(bytes(raw))
+            return number(bytes(raw).strip())
         return value
 
     @staticmethod
-    def _decode_unusual(raw: Raw) -> Value:
+    def _decode_unusual(raw: Raw | bytes) -> Value:
         # A list of anything but objects, or a number past the range of a float.
         try:
             return _any.decode(raw)
         except msgspec.ValidationError:
-            return number(bytes(raw))
+            return number(bytes(raw).strip())
 
     def holds_at_most(self, name: str, count: int) -> bool:
         """Whether the text proves, without being opened, that no more than `count` members have this name.
@@ -122,11 +118,10 @@ class Document:
         """The text as it is now, and how many of its bytes are the source's own."""
         if not isinstance(self.root, Node) or not self.root.touched:
             return self.source, len(self.source)
-        output = Output(self.text)
-        start = self.root.start
-        output.copy(self.text, 0, start)
-        self.root.write(output)
-        end = start + len(self.root.source())
-        output.copy(self.text, end, len(self.text))
-        data = output.join()
-        return (self.masking.unmask(data) if self.masking else data), output.reused
+        text, fresh = self.root.render()
+        around = len(self.text) - len(self.root.source())
+        if around:
+            start = self.root.place()[1]
+            text = b"".join((self.text[:start], text, self.text[start + len(self.root.source()) :]))
+        reused = len(text) - fresh
+        return (self.masking.unmask(text) if self.masking else text), reused

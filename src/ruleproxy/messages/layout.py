@@ -137,6 +137,11 @@ class Output:
         self._start = self._end = 0
         self._pieces.append(data)
 
+    def mixed(self, data: bytes, fresh: int) -> None:
+        """Take bytes of which so many are new."""
+        self.write(data)
+        self.reused += len(data) - fresh
+
     def _flush(self) -> None:
         if self._end > self._start:
             self._pieces.append(memoryview(self._buffer)[self._start : self._end])

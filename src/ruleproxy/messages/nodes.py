@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from ruleproxy.messages.json_bytes import Document
 
 _items: Final = msgspec.json.Decoder(list[Raw])
+_write_level: Final = msgspec.json.Encoder().encode
 _SHOWN: Final = 200
-
 
 Shown = Union[Raw, "Node", str, None]
 """What a journal can be told of a value: its text, or what has one."""
@@ -26,17 +26,17 @@ Shown = Union[Raw, "Node", str, None]
 class Node:
     """A container in a document: what it was opened from, and whether anything in it changed."""
 
-    __slots__ = ("_buffer", "children", "document", "key", "parent", "raw", "start", "touched")
+    __slots__ = ("_compact", "_entries", "_place", "children", "document", "key", "parent", "raw", "touched")
 
-    def __init__(self, document: Document, parent: Node | None, key: str | None, raw: Raw | None, start: int) -> None:
-        self.document = document
-        self.parent = parent
-        self.key = key
-        self.raw = raw
-        self.start = start
-        self.touched = False
-        self.children: dict[Any, tuple[Raw, Node]] | None = None
-        self._buffer: bytes | None = document.text if start >= 0 else None
+    document: Document
+    parent: Node | None
+    key: str | None
+    raw: Raw | None
+    touched: bool
+    children: dict[str, tuple[Raw, Node]] | None
+    _compact: bool | None
+    _entries: list[Entry] | None
+    _place: tuple[bytes, int] | None
 
     def touch(self) -> None:
         """Mark the way up to the root as changed."""
@@ -47,24 +47,29 @@ class Node:
 
     def source(self) -> bytes:
         """The bytes this node was opened from."""
-        if self.raw is None:
-            assert self.parent is not None
-            self.parent.locate(self)
+        if self.raw is not None:
+            return bytes(self.raw)
+        if self.parent is None:
+            return self.document.text.strip(b" \t\r\n")
+        self.parent.locate(self)
         assert self.raw is not None
         return bytes(self.raw)
 
     def place(self) -> tuple[bytes, int]:
         """The buffer that holds this node's source, and where in it the node starts."""
-        if self._buffer is None:
-            assert self.parent is not None
+        if self._place is None:
+            if self.parent is None:
+                text = self.document.text
+                self._place = text, len(text) - len(text.lstrip(b" \t\r\n"))
+                return self._place
             self.parent.locate(self)
-            if self._buffer is None:  # written by a rule: a text of its own
-                self._buffer, self.start = self.source(), 0
-        return self._buffer, self.start
+            if self._place is None:  # written by a rule: a text of its own
+                self._place = self.source(), 0
+        return self._place
 
     def settle(self, buffer: bytes, start: int, raw: Raw | None = None) -> None:
         """Be told by the parent where the source stands."""
-        self._buffer, self.start = buffer, start
+        self._place = buffer, start
         if raw is not None:
             self.raw = raw
 
@@ -72,8 +77,46 @@ class Node:
         """Tell a child where its source stands (`settle`); one that a rule put here is told nothing."""
         raise NotImplementedError
 
+    @property
+    def compact(self) -> bool:
+        """Whether writing this level as it was opened gives the very bytes that it was opened from.
+
+        Then it is put back by one call of the encoder; every other level is laid out and copied run by run.
+        """
+        if self._compact is None:
+            self._compact = self._is_compact()
+        return self._compact
+
+    def _is_compact(self) -> bool:
+        raise NotImplementedError
+
+    def render(self) -> tuple[bytes, int]:
+        """This node's text as it is now, lone surrogates still masked, and how many of its bytes are new."""
+        if not self.touched:
+            return self.source(), 0
+        if self.compact:
+            level, fresh = self.level()
+            return _write_level(level), fresh
+        output = Output(self.document.text)
+        self.write(output)
+        text = output.join()
+        return text, len(text) - output.reused
+
+    def level(self) -> tuple[Any, int]:
+        """The members of a compact node as the encoder takes them, and how many bytes of them are new."""
+        raise NotImplementedError
+
     def write(self, output: Output) -> None:
         """Put this node's current text into the output."""
+        if self.touched and self.compact:
+            output.mixed(*self.render())
+        elif self.touched:
+            self._write_runs(output)
+        else:
+            buffer, start = self.place()
+            output.copy(buffer, start, start + len(self.source()))
+
+    def _write_runs(self, output: Output) -> None:
         raise NotImplementedError
 
     def key_of(self, child: Node) -> str:
@@ -89,17 +132,9 @@ class Node:
             node = node.parent
         return "".join("/" + step for step in reversed(steps))
 
-    def current_text(self) -> bytes:
-        """This node's text as it is now, lone surrogates still masked."""
-        if not self.touched:
-            return self.source()
-        output = Output(self.document.text)
-        self.write(output)
-        return output.join()
-
     def to_json(self) -> bytes:
         """This node's text as it is now."""
-        text = self.current_text()
+        text, _ = self.render()
         return self.document.masking.unmask(text) if self.document.masking else text
 
     def describe(self, kind: Kind, step: str | None, before: Shown, after: Shown) -> None:
@@ -108,36 +143,23 @@ class Node:
             where = self.pointer() if step is None else f"{self.pointer()}/{escape_step(step)}"
             self.document.journal.describe(kind, where, show(before), show(after))
 
-    def _child(self, key: Any, raw: Raw, name: str | None) -> Value:
-        # An opened container stays the same node for as long as the same slice stands there.
-        if self.children is None:
-            self.children = {}
-        elif (known := self.children.get(key)) is not None and known[0] is raw:
-            return known[1]
-        value = self.document.decode(raw, self, name)
-        if isinstance(value, Node):
-            self.children[key] = (raw, value)
-        return value
-
 
 class ObjectNode(Node):
     """A JSON object. Members are read with `get`, changed with `put`, `remove` and `rename`."""
 
-    __slots__ = ("_entries", "members", "original")
+    __slots__ = ("members", "original")
 
     def __init__(
-        self,
-        document: Document,
-        parent: Node | None,
-        key: str | None,
-        raw: Raw | None,
-        members: dict[str, Raw],
-        start: int = -1,
+        self, document: Document, parent: Node | None, key: str | None, raw: Raw | None, members: dict[str, Raw]
     ) -> None:
-        super().__init__(document, parent, key, raw, start)
-        self.members = members
-        self.original = members
-        self._entries: list[Entry] | None = None
+        # One of these is made for every object that a rule looks at: no call of a base class.
+        self.document = document
+        self.parent = parent
+        self.key = key
+        self.raw = raw
+        self.touched = False
+        self.children = self._compact = self._entries = self._place = None
+        self.members = self.original = members
 
     def __len__(self) -> int:
         return len(self.members)
@@ -152,6 +174,7 @@ class ObjectNode(Node):
             return known[1]
         value = self.document.decode(raw, self, name)
         if isinstance(value, Node):
+            # An opened container stays the same node for as long as the same slice stands there.
             if children is None:
                 self.children = {name: (raw, value)}
             else:
@@ -211,10 +234,10 @@ class ObjectNode(Node):
 
     def _text_of(self, name: str, raw: Raw) -> bytes:
         current = self._current(name, raw)
-        return current.current_text() if isinstance(current, Node) else bytes(current)
+        return current.render()[0] if isinstance(current, Node) else bytes(current)
 
     def _refuse_repeated(self, name: str) -> None:
-        if sum(entry.name == name for entry in self._layout()[0]) > 1:
+        if not self.compact and sum(entry.name == name for entry in self._layout()[0]) > 1:
             raise EditRefused(f"{self.pointer()}/{escape_step(name)} stands there more than once")
 
     def _layout(self) -> tuple[list[Entry], bytes, int]:
@@ -235,12 +258,32 @@ class ObjectNode(Node):
         """See `Node.key_of`."""
         return child.key or ""
 
-    def write(self, output: Output) -> None:
-        """See `Node.write`."""
-        entries, buffer, start = self._layout()
+    def _is_compact(self) -> bool:
+        if self.raw is None and self.parent is not None:
+            return self.parent.compact  # opened together with its list
+        return _write_level(self.original) == self.source()
+
+    def level(self) -> tuple[dict[str, Raw], int]:
+        """See `Node.level`."""
         if not self.touched:
-            output.copy(buffer, start, start + len(self.source()))
-            return
+            return self.original, 0
+        members = self.members.copy()
+        fresh = 0
+        if members is not self.original:
+            for name, raw in members.items():
+                if self.original.get(name) is not raw:
+                    fresh += len(memoryview(raw))
+                    if name not in self.original:
+                        fresh += len(encode(name)) + (2 if len(members) > 1 else 1)
+        for name, (raw, child) in (self.children or {}).items():
+            if child.touched and members.get(name) is raw:
+                text, new = child.render()
+                members[name] = Raw(text)
+                fresh += new if self.original.get(name) is raw else len(text) - len(memoryview(raw))
+        return members, fresh
+
+    def _write_runs(self, output: Output) -> None:
+        entries, buffer, start = self._layout()
         by_name = {entry.name: entry for entry in entries}
         output.begin(buffer, start, entries)
         order = list(self.members)
@@ -270,25 +313,23 @@ class ObjectNode(Node):
 class ListNode(Node):
     """A JSON array. Elements are nodes for containers and raw slices for scalars; `read` gives their values."""
 
-    __slots__ = ("_entries", "items", "original")
+    __slots__ = ("_opened", "items", "original")
 
     def __init__(
-        self,
-        document: Document,
-        parent: Node | None,
-        key: str | None,
-        raw: Raw | None,
-        items: list[Any],
-        start: int = -1,
+        self, document: Document, parent: Node | None, key: str | None, raw: Raw | None, items: list[Any]
     ) -> None:
-        super().__init__(document, parent, key, raw, start)
+        self.document = document
+        self.parent = parent
+        self.key = key
+        self.raw = raw
+        self.touched = False
+        self.children = self._compact = self._entries = self._place = None
+        self._opened = items
         if items and type(items[0]) is dict:
             opened: list[Raw | Node] = [ObjectNode(document, self, None, None, members) for members in items]
         else:
             opened = [self._element(item) for item in items]
-        self.items = opened
-        self.original = opened
-        self._entries: list[Entry] | None = None
+        self.items = self.original = opened
 
     def _element(self, raw: Raw) -> Raw | Node:
         value = self.document.decode(raw, self, None)
@@ -315,7 +356,6 @@ class ListNode(Node):
 
         `kind`, `step`, `before` and `after` are what a detailed journal says of it.
         """
-        self._layout()  # refuses, before anything changed, what could not be put back
         self.document.journal.add(setattr, self, "items", self.items)
         self.describe(kind, step, before, after)
         self.items = items
@@ -357,18 +397,39 @@ class ListNode(Node):
         index = self.index(child)
         return str(index) if index >= 0 else "-"
 
-    def write(self, output: Output) -> None:
-        """See `Node.write`."""
+    def _is_compact(self) -> bool:
+        return _write_level(self._opened) == self.source()
+
+    def level(self) -> tuple[list[Any], int]:
+        """See `Node.level`."""
+        known = {id(item) for item in self.original}
+        parts: list[Any] = []
+        fresh = 0
+        for item in self.items:
+            part: Any = item
+            if isinstance(item, Node):
+                if item.touched and item.compact:
+                    part, new = item.level()
+                    fresh += new
+                elif item.touched or item.raw is not None:
+                    text, new = item.render()
+                    part = Raw(text)
+                    fresh += new
+                else:
+                    part, _ = item.level()
+            if id(item) not in known:
+                fresh += len(_write_level(part)) + 1
+            parts.append(part)
+        return parts, fresh
+
+    def _write_runs(self, output: Output) -> None:
         entries, buffer, start = self._layout()
-        if not self.touched:
-            output.copy(buffer, start, start + len(self.source()))
-            return
         places = {id(item): entry for item, entry in zip(self.original, entries, strict=True)}
         output.begin(buffer, start, entries)
         for item in self.items:
             entry = places.get(id(item))
             if entry is None:
-                output.added(None, item.current_text() if isinstance(item, Node) else bytes(item))
+                output.added(None, item.render()[0] if isinstance(item, Node) else bytes(item))
             elif isinstance(item, Node) and item.touched:
                 output.edited(entry, item.write)
             else:

@@ -146,7 +146,7 @@ class HeadersPlace:
         """See `Place`."""
         return {name: self.headers.get(name) for name in self.headers.names()}
 
-    def write(self, value: Value) -> bool:
+    def write(self, _: Value) -> bool:
         """See `Place`."""
         raise EditRefused("headers are written one by one: request.headers[…]")
 

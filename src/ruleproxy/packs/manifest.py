@@ -80,7 +80,8 @@ def _read_parameter(file: Path, name: str, table: object) -> PackParameter:
     kind = table.get("type", "string")
     if kind not in get_args(ParameterType):
         raise BadManifest(f"{file}: parameters.{name}.type is one of {', '.join(get_args(ParameterType))}")
-    return PackParameter(name, kind, table.get("description", ""), table.get("default"), not table.get("optional", "default" in table))
+    required = not table.get("optional", "default" in table)
+    return PackParameter(name, kind, table.get("description", ""), table.get("default"), required)
 
 
 def find_pack(name: str, folders: list[Path]) -> Path | None:

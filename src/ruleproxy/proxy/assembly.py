@@ -6,12 +6,13 @@ import asyncio
 import logging
 import socket
 import time
+from collections.abc import Callable
 
 from ruleproxy import __version__
 from ruleproxy.engine.exchange import Exchange
 from ruleproxy.engine.exchange import Limits as ExchangeLimits
-from ruleproxy.messages.edited import Upstream
 from ruleproxy.messages.message import Request
+from ruleproxy.messages.upstreams import Upstream
 from ruleproxy.proxy.access_log import AccessLog
 from ruleproxy.proxy.admin import make_control_app
 from ruleproxy.proxy.app import ProxyApp
@@ -24,10 +25,18 @@ from ruleproxy.proxy.transport import SocketTransport, TransportLimits
 _log = logging.getLogger("ruleproxy")
 
 
-def assemble(settings: Settings, listener: socket.socket, rules: RulesInForce) -> ProxyApp:
+def assemble(
+    settings: Settings,
+    listener: socket.socket,
+    rules: RulesInForce,
+    *,
+    begin: Callable[[Request], Exchange] | None = None,
+    log_to: int = 2,
+) -> ProxyApp:
     """The application for `run_server`: every request goes through the rules that are in force when it comes.
 
-    Says `listening on URL` in the log once clients are served, and watches the rules from then on.
+    Says `listening on URL` in the log once clients are served, and watches the rules from then on. `begin` makes
+    another exchange of a request than the usual one; `log_to` is the file descriptor of the line that each gets.
     """
     url = url_of(listener)
     started = time.time()
@@ -35,7 +44,7 @@ def assemble(settings: Settings, listener: socket.socket, rules: RulesInForce) -
     limits = ExchangeLimits(answer=settings.limits.body)
     tasks: set[asyncio.Task[None]] = set()
 
-    def begin(request: Request) -> Exchange:
+    def begin_exchange(request: Request) -> Exchange:
         return Exchange(rules.current, request, upstreams, limits=limits, observe=rules.observe)
 
     def show_status() -> dict[str, object]:
@@ -52,14 +61,14 @@ def assemble(settings: Settings, listener: socket.socket, rules: RulesInForce) -
         _log.info("listening on %s", url)
 
     return ProxyApp(
-        begin,
+        begin or begin_exchange,
         Forwarder(
             SocketTransport(
                 TransportLimits(connect=settings.timeouts.connect, silence=settings.timeouts.upstream),
                 ca_file=settings.ca_file,
             )
         ),
-        AccessLog(log_format=settings.log_format),
+        AccessLog(log_to, settings.log_format),
         control=make_control_app(show_status),
         limits=settings.limits,
         timeouts=settings.timeouts,
@@ -70,7 +79,4 @@ def assemble(settings: Settings, listener: socket.socket, rules: RulesInForce) -
 
 def declared_upstreams(settings: Settings) -> tuple[Upstream, ...]:
     """The upstreams that rules may name, the default one first."""
-    return tuple(
-        Upstream(upstream.name, upstream.origin, upstream.base_path.decode("ascii"))
-        for upstream in settings.upstreams.values()
-    )
+    return tuple(settings.upstreams.values())

@@ -19,7 +19,7 @@ from ruleproxy.engine.running import Outcome
 from ruleproxy.language.diagnostics import Severity
 from ruleproxy.language.exporting import to_dict
 from ruleproxy.language.reporting import render_all
-from ruleproxy.messages.edited import Upstream
+from ruleproxy.messages.upstreams import Upstream
 
 _log = logging.getLogger("ruleproxy")
 

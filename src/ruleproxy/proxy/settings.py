@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ruleproxy.messages.upstreams import Upstream
 from ruleproxy.proxy.access_log import LogFormat
-from ruleproxy.proxy.upstreams import Upstream, parse_upstream
 
 DEFAULT_CONFIG = Path("ruleproxy.toml")
 
@@ -176,7 +176,7 @@ def _read_upstreams(given: Given | None) -> dict[str, Upstream]:
         if name in upstreams:
             raise BadSetting(f"upstreams ({place}): {name} is given twice")
         try:
-            upstreams[name] = parse_upstream(name, _parse_text(address))
+            upstreams[name] = Upstream.from_url(name, _parse_text(address))
         except ValueError as error:
             raise BadSetting(f"upstreams.{name} ({place}): {error}") from None
     return upstreams

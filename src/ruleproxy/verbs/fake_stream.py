@@ -19,9 +19,9 @@ def _fake_stream(context: Context, options: values.Value = None) -> None:
 VERB = Verb(
     name="fake_stream",
     summary="ask the upstream for a whole answer and give it to the client as a stream",
-    prose="Takes the request's stream flag (or the streaming suffix of its path) away by itself; a request that asks for "
-    "no stream is left alone. Nothing is sent while the upstream works, so its errors arrive with their own status; with "
-    "`ping_every` the 200 is committed at the first ping and a later error arrives as an error event.",
+    prose="Takes the request's stream flag (or the streaming suffix of its path) away by itself; a request that asks "
+    "for no stream is left alone. Nothing is sent while the upstream works, so its errors arrive with their own "
+    "status; with `ping_every` the 200 is committed at the first ping, and a later error arrives as an error event.",
     forms=(
         Form(
             "fake_stream",

@@ -72,7 +72,8 @@ VERB = Verb(
         Example(
             'inject { prompt_text = "proxy bypass", gateway = { cost_center = "cc-4711" } } into request.body',
             '{ body = { model = "m", gateway = { region = "eu" } } }',
-            '{ body = { model = "m", gateway = { region = "eu", cost_center = "cc-4711" }, prompt_text = "proxy bypass" } }',
+            '{ body = { model = "m", prompt_text = "proxy bypass", '
+            'gateway = { region = "eu", cost_center = "cc-4711" } } }',
         ),
         Example(
             "inject default { max_tokens = 8192 } into request.body",

@@ -51,9 +51,9 @@ VERB = Verb(
             '{ headers = { ["anthropic-beta"] = "a,c" } }',
         ),
         Example(
-            'keep { "name", "input_schema" } in request.body.tool',
-            '{ body = { tool = { name = "Read", input_schema = {}, strict = true } } }',
-            '{ body = { tool = { name = "Read", input_schema = {} } } }',
+            'keep { "user_id" } in request.body.metadata',
+            '{ body = { metadata = { user_id = "u", team = "t" } } }',
+            '{ body = { metadata = { user_id = "u" } } }',
         ),
     ),
 )
