@@ -7,7 +7,7 @@ from typing import Any
 
 from ruleproxy.language import syntax
 from ruleproxy.language.walking import children
-from ruleproxy.messages.edited import split_url
+from ruleproxy.messages.upstreams import split_url
 
 
 def find_origins(rule: syntax.Rule, constants: Mapping[str, Any]) -> list[str]:

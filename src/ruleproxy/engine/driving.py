@@ -1,0 +1,125 @@
+"""Exchanges without sockets: the same state machine, fed from a script instead of a network."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import orjson
+
+from ruleproxy.engine.events import Cut, Data, End, Event, Head, Send
+from ruleproxy.engine.exchange import Exchange, is_event_stream
+from ruleproxy.engine.givens import answer_with, answer_with_stream
+from ruleproxy.messages.message import Headers, Response
+from ruleproxy.wire.fake_stream import fake_stream
+from ruleproxy.wire.formats import Api, api_of
+from ruleproxy.wire.sse import Decoder, ServerSentEvent
+
+
+class Unanswered(Exception):
+    """The upstream was asked once more than the script has answers for."""
+
+
+@dataclass(slots=True)
+class ClientAnswer:
+    """What the client got; `sends` is every request that went upstream. `cut`: the answer broke off."""
+
+    status: int = 0
+    headers: Headers = field(default_factory=list)
+    body: bytes = b""
+    cut: bool = False
+    sends: list[Send] = field(default_factory=list)
+
+    @property
+    def streamed(self) -> bool:
+        """Whether it is a stream of server-sent events."""
+        return is_event_stream(self.headers)
+
+    def events(self) -> list[ServerSentEvent]:
+        """The events of a stream; none for another answer."""
+        if not self.streamed:
+            return []
+        decoder = Decoder()
+        items = [*decoder.feed(self.body), *decoder.finish()]
+        return [item for item in items if isinstance(item, ServerSentEvent)]
+
+
+def drive(exchange: Exchange, answers: Sequence[tuple[Event, ...]]) -> ClientAnswer:
+    """Run an exchange to its end; each time it asks, the next of `answers` happens.
+
+    Without any, every upstream says as little as its format allows. Raises `Unanswered`.
+    """
+    client = ClientAnswer()
+    left = deque(answers)
+    api = api_of(exchange.request.raw_path.decode("latin-1"))
+    happening: deque[Event] = deque()
+    actions = exchange.begin()
+    while True:
+        for action in actions:
+            match action:
+                case Send():
+                    client.sends.append(action)
+                    happening.clear()
+                    happening += _next_answer(left) if answers else default_answer(action, api)
+                case Head(status, headers):
+                    client.status, client.headers = status, headers
+                case Data(data):
+                    client.body += data
+                case End():
+                    return client
+                case Cut():
+                    client.cut = True
+                    return client
+        if not happening:
+            raise Unanswered("the answer that was given ends before the client's does")
+        actions = exchange.receive(happening.popleft())
+
+
+def _next_answer(left: deque[tuple[Event, ...]]) -> tuple[Event, ...]:
+    if not left:
+        raise Unanswered("the upstream is asked more often than answers are given")
+    return left.popleft()
+
+
+def default_answer(send: Send, api: Api) -> tuple[Event, ...]:
+    """The least that an upstream can say with a 200, in the format that the client speaks: an empty message."""
+    model, streams = _asked_for(send.body)
+    body = orjson.dumps(_empty_answer(api, model))
+    if streams and api == "anthropic.messages":
+        return answer_with_stream(fake_stream(body, model=model))
+    return answer_with(Response(200, [(b"content-type", b"application/json")], body))
+
+
+def _asked_for(body: bytes) -> tuple[str, bool]:
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return "", False
+    if not isinstance(document, dict):
+        return "", False
+    model = document.get("model")
+    return model if isinstance(model, str) else "", document.get("stream") is True
+
+
+def _empty_answer(api: Api, model: str) -> dict[str, object]:
+    match api:
+        case "anthropic.messages" | "bedrock.invoke" | "vertex.rawpredict":
+            return {
+                "id": "msg_0",
+                "type": "message",
+                "role": "assistant",
+                "model": model,
+                "content": [],
+                "stop_reason": "end_turn",
+                "stop_sequence": None,
+                "usage": {"input_tokens": 0, "output_tokens": 0},
+            }
+        case "anthropic.count_tokens":
+            return {"input_tokens": 0}
+        case "openai.chat":
+            return {"id": "chatcmpl-0", "object": "chat.completion", "model": model, "choices": []}
+        case "openai.responses":
+            return {"id": "resp_0", "object": "response", "model": model, "status": "completed", "output": []}
+        case "unknown":
+            return {}

@@ -1,0 +1,140 @@
+"""What a `test` block expects of a finished exchange."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import unified_diff
+
+from ruleproxy.engine.compiling import RuleCompiler
+from ruleproxy.engine.exchange import Exchange
+from ruleproxy.engine.expressions import CannotCompile
+from ruleproxy.engine.finished import Finished
+from ruleproxy.engine.givens import BadTest, folder_of, suggest
+from ruleproxy.engine.running import Outcome, Verdict, show_value
+from ruleproxy.engine.snapshots import render_snapshot
+from ruleproxy.engine.unchanged import check_unchanged
+from ruleproxy.engine.vocabulary import load_vocabulary
+from ruleproxy.language import syntax
+from ruleproxy.messages.values import EditRefused
+
+VERDICTS = ("changed", "matched", "unmatched", "shadowed", "failed", "unreached")
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """An expectation that was not met: where it stands, what it says, and why not, a line each."""
+
+    place: str
+    text: str
+    reasons: tuple[str, ...]
+
+
+def check_expectation(expect: syntax.Expect, finished: Finished) -> Missed | None:
+    """None where an expectation is met. Raises `BadTest` for one that cannot be asked."""
+    reasons = _check(expect, finished)
+    if not reasons:
+        return None
+    source = finished.test.source
+    text = " ".join(source.slice(expect.span).split())
+    return Missed(f"{source.name}:{source.position(expect.span.start).line}", text, tuple(reasons))
+
+
+def _check(expect: syntax.Expect, finished: Finished) -> list[str]:
+    subject = expect.subject
+    match expect.verdict:
+        case None if expect.condition is not None:
+            return _check_condition(expect.condition, finished)
+        case "unchanged" if isinstance(subject, syntax.Path):
+            return check_unchanged(subject, finished)
+        case "stopped_by" if isinstance(subject, str):
+            return _check_stopped(expect, subject, finished)
+        case "snapshot" if isinstance(subject, str):
+            return _check_snapshot(subject, finished)
+        case "retried":
+            retries = max(len(finished.client.sends) - 1, 0)
+            met = retries == subject if isinstance(subject, int) else retries > 0
+            return [] if met else [f"retried {retries} times"]
+        case verdict if verdict in VERDICTS and isinstance(subject, str):
+            found = find_verdicts(expect, subject, finished)
+            return [] if verdict in found else [f"it is {' and '.join(dict.fromkeys(found))}"]
+    raise BadTest(expect.span, f"nothing is known of `expect {expect.verdict}`")
+
+
+def _check_condition(condition: syntax.Expression, finished: Finished) -> list[str]:
+    test, context = finished.test, finished.context
+    compiler = RuleCompiler(test.source, finished.constants(), load_vocabulary(), test.parameters)
+    for leg in compiler.legs(condition):
+        try:
+            if leg.holds(context):
+                continue
+            return [f"{text}   {show_value(evaluate(context))}" for text, evaluate in leg.operands] or [
+                f"{leg.text} is false"
+            ]
+        except CannotCompile as error:
+            raise BadTest(error.node.span, str(error)) from None
+        except EditRefused as refused:
+            return [str(refused)]
+    return []
+
+
+def find_verdicts(expect: syntax.Expect, name: str, finished: Finished) -> list[Verdict]:
+    """The verdicts of the rules of this name, with or without the prefix of their pack. Raises `BadTest`."""
+    found: list[Verdict] = []
+    outcomes = {id(o.rule): o for side in finished.exchange.outcomes.values() for o in side}
+    for rule in finished.exchange.ruleset.rules:
+        if name not in (rule.name, rule.node.name):
+            continue
+        outcome = outcomes.get(id(rule))
+        if outcome is not None:
+            found.append(outcome.verdict)
+        else:
+            # No candidate for this message, or a side that was never come to.
+            found.append("unmatched" if _side_ran(rule.side, finished.exchange) else "unreached")
+    if not found:
+        known = {known for rule in finished.exchange.ruleset.rules for known in (rule.name, rule.node.name)}
+        raise BadTest(expect.span, f'no rule is named "{name}"{suggest(name, sorted(known))}')
+    return found
+
+
+def _side_ran(side: str, exchange: Exchange) -> bool:
+    return side == "request" or (exchange.sent is not None and side == "response")
+
+
+def _check_stopped(expect: syntax.Expect, name: str, finished: Finished) -> list[str]:
+    find_verdicts(expect, name, finished)  # refuses a name that no rule has
+    stoppers = [o for side in finished.exchange.outcomes.values() for o in side if o.verdict == "changed" and stops(o)]
+    if any(name in (outcome.rule.name, outcome.rule.node.name) for outcome in stoppers):
+        return []
+    names = ", ".join(f'"{outcome.rule.name}"' for outcome in stoppers)
+    return [f"stopped by {names}" if names else "nothing stopped"]
+
+
+def stops(outcome: Outcome) -> bool:
+    """Whether a rule ended its side."""
+    return any(decision == "stop" or decision.startswith("respond ") for decision in outcome.decisions)
+
+
+def _check_snapshot(name: str, finished: Finished) -> list[str]:
+    file = folder_of(finished.test) / name
+    fresh = render_snapshot(finished.exchange.sent)
+    try:
+        known = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        known = None
+    except (OSError, UnicodeDecodeError) as error:
+        return [f"{file}: {error}"]
+    if known == fresh:
+        return []
+    if finished.accept:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(fresh, encoding="utf-8")
+        finished.accepted.append(file)
+        return []
+    if known is None:
+        return [f"{file} is not there: ruleproxy test --accept writes it"]
+    return [f"{file} differs: ruleproxy test --accept takes what went out", *_first_lines(known, fresh)]
+
+
+def _first_lines(known: str, fresh: str) -> list[str]:
+    lines = list(unified_diff(known.splitlines(), fresh.splitlines(), "accepted", "now", n=1, lineterm=""))
+    return lines[:24] + ([f"… and {len(lines) - 24} lines more"] if len(lines) > 24 else [])

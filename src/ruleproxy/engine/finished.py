@@ -1,0 +1,68 @@
+"""A test's exchange after its end, and the roots that expectations name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ruleproxy.engine.context import RunContext
+from ruleproxy.engine.driving import ClientAnswer
+from ruleproxy.engine.exchange import Exchange
+from ruleproxy.engine.ruleset import RuleTest
+from ruleproxy.messages.edited import EditedRequest, EditedResponse
+from ruleproxy.messages.journal import Journal
+from ruleproxy.messages.message import Request, Response
+from ruleproxy.messages.upstreams import Upstream
+
+
+@dataclass(slots=True)
+class Finished:
+    """A test's exchange after its end, with what the expectations look at.
+
+    `request` is what went out (what would have, where nothing was sent), `response` what the client got.
+    """
+
+    test: RuleTest
+    exchange: Exchange
+    client: ClientAnswer
+    declared: tuple[Upstream, ...]
+    accept: bool = False
+    accepted: list[Path] = field(default_factory=list)
+    _context: RunContext | None = None
+
+    @property
+    def context(self) -> RunContext:
+        """The roots that expectations name."""
+        if self._context is None:
+            edited, sent = self.exchange.contexts["request"].request, self.exchange.sent
+            headers = edited.headers.lines if sent is None else sent.headers
+            body = edited.body.to_bytes()[0] if sent is None else sent.body
+            raw_path = edited.raw_path.encode("latin-1")
+            went = Request(edited.method, raw_path, edited.query.text, headers, body)
+            request = EditedRequest(went, self.declared, Journal())
+            request.upstream = edited.upstream
+            got = Response(self.client.status, self.client.headers, self.client.body)
+            response = EditedResponse(got, Journal(), streamed=self.client.streamed)
+            self._context = RunContext(self.exchange.request, request, self.declared, Journal(), response)
+            if "response" in self.exchange.contexts:
+                self._context.original.response = self.exchange.contexts["response"].original.response
+        return self._context
+
+    def constants(self) -> Mapping[str, Any]:
+        """The names of the file, and `events`."""
+        return {
+            **self.test.constants,
+            "events": [_read_event(event.type, event.data) for event in self.client.events()],
+        }
+
+
+def _read_event(kind: str, data: bytes) -> dict[str, Any]:
+    try:
+        value: Any = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        value = data.decode("utf-8", "replace")
+    return {"type": kind, "data": value} if kind else {"data": value}

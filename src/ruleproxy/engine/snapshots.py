@@ -1,0 +1,31 @@
+"""What went upstream, as JSON to be kept beside the rules and read in review. Credentials are masked."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ruleproxy.engine.events import Send
+from ruleproxy.engine.masking import mask_named
+
+
+def render_snapshot(send: Send | None) -> str:
+    """A request as JSON with its body opened; `null` for one that was not sent. Ends with a line end."""
+    shown: dict[str, Any] | None = None
+    if send is not None:
+        shown = {
+            "method": send.method,
+            "url": send.origin + send.target.decode("latin-1"),
+            "headers": [
+                [name.decode("latin-1"), mask_named(name.decode("latin-1"), value.decode("latin-1"))]
+                for name, value in send.headers
+            ],
+        }
+        try:
+            shown["body"] = json.loads(send.body)
+        except (ValueError, RecursionError):
+            shown["body_text"] = send.body.decode("utf-8", "backslashreplace")
+    return (
+        json.dumps(shown, indent=2, ensure_ascii=False).encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+        + "\n"
+    )

@@ -1,0 +1,171 @@
+"""What the rules did with one exchange, as data: a verdict for every candidate, every edit, the reasons.
+
+A trace is made from an exchange that was run with `detailed=True`. `ruleproxy.engine.trace_text` writes it for
+people, `to_dict` for programs. Credentials in headers and queries are masked here, so that no trace has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from ruleproxy.engine.context import STEP_BUDGET, RunContext, request_model, wants_stream
+from ruleproxy.engine.exchange import Exchange
+from ruleproxy.engine.masking import MASK, mask_named, reads_secret
+from ruleproxy.engine.prompt_order import describe_prompt_change
+from ruleproxy.engine.running import FalseLeg, Outcome, Verdict
+from ruleproxy.messages.body import Body
+from ruleproxy.messages.journal import Edit
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTrace:
+    """What one rule did. `edits` were not made, or were undone, where the verdict is `shadowed` or `failed`."""
+
+    verdict: Verdict
+    name: str
+    place: str
+    edits: tuple[Edit, ...] = ()
+    decisions: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    false_leg: FalseLeg | None = None
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BodyTrace:
+    """Sizes in bytes as the body came and went, how many values differ, how many bytes are the ones that came.
+
+    `problem` says why no rule could look inside, if so.
+    """
+
+    came: int
+    went: int
+    values_changed: int
+    reused: int
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SideTrace:
+    """One side. `subject` says which message, `on_side` how many rules the side has.
+
+    `own_edits` are the proxy's: what a decision of a rule made necessary. `answered` is the rule's decision that
+    kept the request from being sent, None where it was sent.
+    """
+
+    side: Literal["request", "response"]
+    subject: tuple[str, ...]
+    on_side: int
+    rules: tuple[RuleTrace, ...]
+    own_edits: tuple[Edit, ...]
+    body: BodyTrace
+    prompt: str | None
+    steps: int
+    step_budget: int = STEP_BUDGET
+    answered: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A whole exchange; `digest` is the hash of the rules."""
+
+    digest: str
+    sides: tuple[SideTrace, ...]
+
+
+def trace_exchange(exchange: Exchange) -> Trace:
+    """The trace of a detailed exchange, finished or as far as it got."""
+    sides = [_trace_request(exchange)]
+    if "response" in exchange.contexts:
+        sides.append(_trace_response(exchange))
+    return Trace(exchange.ruleset.digest, tuple(sides))
+
+
+def to_dict(trace: Trace) -> dict[str, Any]:
+    """A trace as data that any JSON writer takes."""
+    return asdict(trace)
+
+
+def _trace_request(exchange: Exchange) -> SideTrace:
+    context = exchange.contexts["request"]
+    came = context.original.request
+    model = request_model(came)
+    subject = (came.method, came.raw_path, *([model] if isinstance(model, str) else []))
+    outcomes = exchange.outcomes.get("request", [])
+    rules = tuple(map(trace_rule, outcomes))
+    kept = [edit for outcome in outcomes if outcome.verdict == "changed" for edit in outcome.edits]
+    own = tuple(map(mask_edit, context.journal.edits[len(kept) :]))
+    went = context.request.body.to_bytes()[0]
+    answered = None
+    if exchange.sent is None:
+        refusals = [o.rule.name for o in outcomes if o.failure is not None and o.rule.required]
+        answers = [d for o in outcomes for d in o.decisions if d.startswith("respond") and o.verdict == "changed"]
+        answered = f'refused by "{refusals[0]}"' if refusals else (answers or ["not sent"])[0]
+    return SideTrace(
+        side="request",
+        subject=(*subject, "stream") if wants_stream(came) else subject,
+        on_side=sum(rule.side == "request" for rule in exchange.ruleset.rules),
+        rules=rules,
+        own_edits=own,
+        body=_trace_body(context.request.body, [*kept, *own]),
+        prompt=describe_prompt_change(came.body.source, went),
+        steps=context.steps,
+        answered=answered,
+    )
+
+
+def _trace_response(exchange: Exchange) -> SideTrace:
+    context: RunContext = exchange.contexts["response"]
+    came = context.original.response
+    assert came is not None
+    assert context.response is not None
+    content_type = came.headers.get("content-type")
+    outcomes = exchange.outcomes.get("response", [])
+    kept = [edit for outcome in outcomes if outcome.verdict == "changed" for edit in outcome.edits]
+    return SideTrace(
+        side="response",
+        subject=(str(came.status), *([content_type] if isinstance(content_type, str) else [])),
+        on_side=sum(rule.side == "response" for rule in exchange.ruleset.rules),
+        rules=tuple(map(trace_rule, outcomes)),
+        own_edits=(),
+        body=_trace_body(context.response.body, kept),
+        prompt=None,
+        steps=context.steps,
+    )
+
+
+def trace_rule(outcome: Outcome) -> RuleTrace:
+    """One rule's outcome without the rule itself."""
+    leg = outcome.false_leg
+    if leg is not None:
+        operands = tuple(
+            (text, MASK if value != "nil" and reads_secret(text) else value) for text, value in leg.operands
+        )
+        leg = FalseLeg(leg.text, operands)
+    return RuleTrace(
+        outcome.verdict,
+        outcome.rule.name,
+        outcome.rule.place,
+        tuple(map(mask_edit, outcome.edits)),
+        outcome.decisions,
+        outcome.remarks,
+        leg,
+        outcome.failure,
+    )
+
+
+def mask_edit(edit: Edit) -> Edit:
+    """An edit without the credentials of headers and queries."""
+    kind, space, name = edit.where.partition(" ")
+    if not space or kind not in ("header", "query"):
+        return edit
+    before, after = (None if value is None else mask_named(name, value) for value in (edit.before, edit.after))
+    return replace(edit, before=before, after=after)
+
+
+def _trace_body(body: Body, edits: Iterable[Edit]) -> BodyTrace:
+    data, reused = body.to_bytes()
+    places = {edit.where for edit in edits if edit.where == "" or edit.where.startswith("/")}
+    return BodyTrace(len(body.source), len(data), len(places), reused, body.problem)
