@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import quote, urlencode
 
+from ruleproxy.engine.answers import answer_with, answer_with_stream
+from ruleproxy.engine.captured import BadCapture, read_exchange
 from ruleproxy.engine.compiling import evaluate_constant
-from ruleproxy.engine.events import Event, FailureKind, UpstreamData, UpstreamEnd, UpstreamFailed, UpstreamHead
+from ruleproxy.engine.events import Event, FailureKind, UpstreamFailed
 from ruleproxy.engine.expressions import CannotCompile
 from ruleproxy.engine.ruleset import RuleTest
 from ruleproxy.engine.vocabulary import load_vocabulary
@@ -31,7 +33,6 @@ _FIELDS: Mapping[str, frozenset[str]] = {
     "upstream": frozenset({"name", "url", "host"}),
 }
 _EVENT_FIELDS = frozenset({"type", "data"})
-_EVENT_STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
 _JSON = (b"content-type", b"application/json")
 
 
@@ -63,8 +64,8 @@ def read_parameters(test: RuleTest) -> dict[str, Any]:
     return parameters
 
 
-def read_given(test: RuleTest) -> Given:
-    """What a test gives, but for the parameters. Raises `BadTest`."""
+def read_given(test: RuleTest, origins: Sequence[str]) -> Given:
+    """What a test gives, but for the parameters; `origins` are declared too. Raises `BadTest`."""
     request: Request | None = None
     upstreams: list[Upstream] = []
     answers: list[tuple[Event, ...]] = []
@@ -89,7 +90,7 @@ def read_given(test: RuleTest) -> Given:
                 raise BadTest(given.subject.span, f"a test is not given `{other}`{suggest(other, known)}")
     if request is None:
         raise BadTest(test.node.name_span, "a test needs a request: given request { … }")
-    return Given(request, declare(upstreams, test.origins), answers)
+    return Given(request, declare(upstreams, origins), answers)
 
 
 def declare(upstreams: Sequence[Upstream], origins: Iterable[str]) -> tuple[Upstream, ...]:
@@ -101,26 +102,15 @@ def declare(upstreams: Sequence[Upstream], origins: Iterable[str]) -> tuple[Upst
     return tuple(declared)
 
 
-def answer_with(response: Response) -> tuple[Event, ...]:
-    """The events of a whole answer."""
-    head = UpstreamHead(response.status, response.headers)
-    return (head, UpstreamData(response.body), UpstreamEnd()) if response.body else (head, UpstreamEnd())
-
-
-def answer_with_stream(events: Iterable[bytes], status: int = 200) -> tuple[Event, ...]:
-    """The events of an answer that is a stream, one piece an event."""
-    return (UpstreamHead(status, [_EVENT_STREAM]), *(UpstreamData(event) for event in events), UpstreamEnd())
-
-
 def read_capture_request(test: RuleTest, given: syntax.Given) -> Request:
-    """The request of a capture file beside the rules file. Raises `BadTest`."""
-    from ruleproxy.captures.format import BadCapture, read_capture
-
+    """The request of a capture file, which is named relative to the rules file. Raises `BadTest`."""
     assert given.capture is not None
     try:
-        return read_capture(folder_of(test) / given.capture).request.message()
-    except (OSError, BadCapture) as error:
-        raise BadTest(given.span, f"{given.capture}: {getattr(error, 'strerror', None) or error}") from None
+        return read_exchange(folder_of(test) / given.capture).request
+    except BadCapture as error:
+        raise BadTest(given.span, f"{given.capture}: {error}") from None
+    except OSError as error:
+        raise BadTest(given.span, f"{given.capture}: {(error.strerror or str(error)).lower()}") from None
 
 
 def folder_of(test: RuleTest) -> Path:

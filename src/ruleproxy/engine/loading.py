@@ -52,7 +52,8 @@ class Loaded:
 class _Unit:
     """Files that are checked together: the user's own, or one pack with its parameters.
 
-    `alone`: the pack was not asked for by a `use`, it is what was to be loaded.
+    `alone`: the pack was not asked for by a `use`, it is what was to be loaded; `tests_of` is the one file whose
+    tests count, by its shown name, None for all.
     """
 
     files: list[syntax.RulesFile]
@@ -60,6 +61,7 @@ class _Unit:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     prefix: str = ""
     alone: bool = False
+    tests_of: str | None = None
 
 
 @dataclass(slots=True)
@@ -78,8 +80,9 @@ def load_rules(
 ) -> Loaded:
     """Load folders and files of rules in this order; without `upstreams` their origins are not checked.
 
-    A path that is a pack (a folder with a manifest, or a file in one) is loaded as what it is, with these
-    `parameters` over its defaults; None stands for any that it may get, to check it by itself.
+    A path that is a pack (a folder with a manifest) is loaded as what it is, with these `parameters` over its
+    defaults; None stands for any that it may get, to check it by itself. A file in a pack stands for the whole pack,
+    and for its own tests alone.
     """
     return _Loader(paths, upstreams, parameters).load()
 
@@ -121,8 +124,8 @@ class _Loader:
         return Loaded(ruleset, sort_diagnostics(self.diagnostics), self.unreadable, self.files)
 
     def _ruleset(self, compiled: _Compiled) -> Ruleset:
-        tests = tuple(replace(test, origins=tuple(dict.fromkeys(compiled.origins))) for test in compiled.tests)
-        return Ruleset(tuple(compiled.rules), tests, self.digest.hexdigest())
+        origins = tuple(dict.fromkeys(compiled.origins))
+        return Ruleset(tuple(compiled.rules), tuple(compiled.tests), self.digest.hexdigest(), origins)
 
     def _open_alone(self, path: Path, folder: Path) -> Iterator[_Unit]:
         try:
@@ -135,7 +138,11 @@ class _Loader:
         except BadParameters as error:
             self._manifest_error(folder, str(error))
             return
-        unit = _Unit(list(self._parse(*read_rules(path))), manifest, parameters, alone=True)
+        if not path.exists():
+            self.unreadable.append(Unreadable(shown_path(path), "no such file or directory"))
+        tests_of = None if path.is_dir() else shown_path(path)
+        files = list(self._parse(*read_rules(folder)))
+        unit = _Unit(files, manifest, parameters, alone=True, tests_of=tests_of)
         self._refuse_uses(unit)
         yield unit
 
@@ -201,7 +208,8 @@ class _Loader:
                         case syntax.Test() if unit.manifest is None or unit.alone:
                             again = partial(self._with_parameters, unit) if unit.alone else None
                             test = RuleTest(file.source, item, constants, unit.parameters, with_parameters=again)
-                            compiled.tests.append(test)
+                            if unit.tests_of in (None, file.source.name):
+                                compiled.tests.append(test)
                 except CannotCompile as error:
                     self._error(file.source, error.node.span, "RP202", str(error))
                 except EditRefused as refused:

@@ -16,7 +16,7 @@ from ruleproxy.language.source import Source
 class RuleTest:
     """A `test` block and the file it stands in.
 
-    `constants` are the file's, `parameters` those of its pack, `origins` the upstream origins that rules write out.
+    `constants` are the file's, `parameters` those of its pack.
     `with_parameters`, for a test inside a pack, gives the pack's rules with these parameters over its defaults; it
     raises `BadParameters`.
     """
@@ -27,7 +27,6 @@ class RuleTest:
     node: syntax.Test
     constants: Mapping[str, Any] = field(default_factory=dict, repr=False)
     parameters: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    origins: Sequence[str] = ()
     with_parameters: Callable[[Mapping[str, Any]], Ruleset] | None = field(default=None, repr=False)
 
 
@@ -37,11 +36,15 @@ class BadParameters(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Ruleset:
-    """Rules in effective order. `digest` is a hash of the text of all files, in hexadecimal."""
+    """Rules in effective order. `digest` is a hash of the text of all files, in hexadecimal.
+
+    `origins` are the upstream origins that rules write out, each once.
+    """
 
     rules: tuple[CompiledRule, ...] = ()
     tests: tuple[RuleTest, ...] = ()
     digest: str = "0" * 64
+    origins: tuple[str, ...] = ()
     _index: dict[tuple[Side, str | None, str | None], tuple[CompiledRule, ...]] = field(
         default_factory=dict, repr=False, compare=False
     )

@@ -12,7 +12,8 @@ from ruleproxy.engine.expectations import Missed, check_expectation
 from ruleproxy.engine.finished import Finished
 from ruleproxy.engine.givens import BadTest, read_given, read_parameters
 from ruleproxy.engine.ruleset import BadParameters, Ruleset, RuleTest
-from ruleproxy.engine.tracing import Trace, trace_exchange
+from ruleproxy.engine.trace import Trace
+from ruleproxy.engine.tracing import trace_exchange
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def run_test(test: RuleTest, ruleset: Ruleset, *, accept: bool = False) -> TestR
         if not test.node.expectations:
             raise BadTest(test.node.name_span, "the test asserts nothing")
         test, ruleset = _with_parameters(test, ruleset)
-        given = read_given(test)
+        given = read_given(test, ruleset.origins)
         exchange = Exchange(ruleset, given.request, given.upstreams, detailed=True)
         try:
             client = drive(exchange, given.answers)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from ruleproxy.engine.running import FalseLeg
-from ruleproxy.engine.tracing import BodyTrace, RuleTrace, SideTrace, Trace
+from ruleproxy.engine.trace import BodyTrace, RuleTrace, SideTrace, Trace
 from ruleproxy.messages.journal import Edit
 
 INDENT = " " * 13

@@ -1,78 +1,25 @@
-"""What the rules did with one exchange, as data: a verdict for every candidate, every edit, the reasons.
+"""What the rules did with one exchange: a verdict for every candidate, every edit, the reasons.
 
-A trace is made from an exchange that was run with `detailed=True`. `ruleproxy.engine.trace_text` writes it for
-people, `to_dict` for programs. Credentials in headers and queries are masked here, so that no trace has them.
+A trace is made from an exchange that was run with `detailed=True`; `render_trace` writes it for people, `to_dict`
+for programs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
 
-from ruleproxy.engine.context import STEP_BUDGET, RunContext, request_model, wants_stream
+from ruleproxy.engine.context import RunContext, request_model, wants_stream
 from ruleproxy.engine.exchange import Exchange
 from ruleproxy.engine.masking import MASK, mask_named, reads_secret
 from ruleproxy.engine.prompt_order import describe_prompt_change
-from ruleproxy.engine.running import FalseLeg, Outcome, Verdict
+from ruleproxy.engine.running import FalseLeg, Outcome
+from ruleproxy.engine.trace import BodyTrace, RuleTrace, SideTrace, Trace, to_dict
+from ruleproxy.engine.trace_text import render_trace
 from ruleproxy.messages.body import Body
 from ruleproxy.messages.journal import Edit
 
-
-@dataclass(frozen=True, slots=True)
-class RuleTrace:
-    """What one rule did. `edits` were not made, or were undone, where the verdict is `shadowed` or `failed`."""
-
-    verdict: Verdict
-    name: str
-    place: str
-    edits: tuple[Edit, ...] = ()
-    decisions: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = ()
-    false_leg: FalseLeg | None = None
-    failure: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class BodyTrace:
-    """Sizes in bytes as the body came and went, how many values differ, how many bytes are the ones that came.
-
-    `problem` says why no rule could look inside, if so.
-    """
-
-    came: int
-    went: int
-    values_changed: int
-    reused: int
-    problem: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SideTrace:
-    """One side. `subject` says which message, `on_side` how many rules the side has.
-
-    `own_edits` are the proxy's: what a decision of a rule made necessary. `answered` is the rule's decision that
-    kept the request from being sent, None where it was sent.
-    """
-
-    side: Literal["request", "response"]
-    subject: tuple[str, ...]
-    on_side: int
-    rules: tuple[RuleTrace, ...]
-    own_edits: tuple[Edit, ...]
-    body: BodyTrace
-    prompt: str | None
-    steps: int
-    step_budget: int = STEP_BUDGET
-    answered: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """A whole exchange; `digest` is the hash of the rules."""
-
-    digest: str
-    sides: tuple[SideTrace, ...]
+__all__ = ["Trace", "mask_edit", "render_trace", "to_dict", "trace_exchange", "trace_rule"]
 
 
 def trace_exchange(exchange: Exchange) -> Trace:
@@ -81,11 +28,6 @@ def trace_exchange(exchange: Exchange) -> Trace:
     if "response" in exchange.contexts:
         sides.append(_trace_response(exchange))
     return Trace(exchange.ruleset.digest, tuple(sides))
-
-
-def to_dict(trace: Trace) -> dict[str, Any]:
-    """A trace as data that any JSON writer takes."""
-    return asdict(trace)
 
 
 def _trace_request(exchange: Exchange) -> SideTrace:

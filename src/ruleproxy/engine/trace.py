@@ -1,0 +1,71 @@
+"""A trace as data: what the rules did with one exchange. Credentials of headers and queries are masked in it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from ruleproxy.engine.context import STEP_BUDGET
+from ruleproxy.engine.running import FalseLeg, Verdict
+from ruleproxy.messages.journal import Edit
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTrace:
+    """What one rule did. `edits` were not made, or were undone, where the verdict is `shadowed` or `failed`."""
+
+    verdict: Verdict
+    name: str
+    place: str
+    edits: tuple[Edit, ...] = ()
+    decisions: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    false_leg: FalseLeg | None = None
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BodyTrace:
+    """Sizes in bytes as the body came and went, how many values differ, how many bytes are the ones that came.
+
+    `problem` says why no rule could look inside, if so.
+    """
+
+    came: int
+    went: int
+    values_changed: int
+    reused: int
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SideTrace:
+    """One side. `subject` says which message, `on_side` how many rules the side has.
+
+    `own_edits` are the proxy's: what a decision of a rule made necessary. `answered` is the rule's decision that
+    kept the request from being sent, None where it was sent.
+    """
+
+    side: Literal["request", "response"]
+    subject: tuple[str, ...]
+    on_side: int
+    rules: tuple[RuleTrace, ...]
+    own_edits: tuple[Edit, ...]
+    body: BodyTrace
+    prompt: str | None
+    steps: int
+    step_budget: int = STEP_BUDGET
+    answered: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A whole exchange; `digest` is the hash of the rules."""
+
+    digest: str
+    sides: tuple[SideTrace, ...]
+
+
+def to_dict(trace: Trace) -> dict[str, Any]:
+    """A trace as data that any JSON writer takes."""
+    return asdict(trace)
