@@ -27,7 +27,7 @@ ALL_CODES: tuple[Code, ...] = (
     Code("RP103", "a spelling from another language", ERROR),
     Code("RP104", "text that cannot be read as rules", ERROR),
     # the 200s, names
-    Code("RP201", "an unknown side, flag, verb, function or argument", ERROR),
+    Code("RP201", "an unknown name, side, flag, verb, function or argument", ERROR),
     Code("RP202", "an unknown field", ERROR),
     Code("RP203", "the same name twice", ERROR),
     Code("RP204", "an unused local or parameter", WARNING),
@@ -40,7 +40,7 @@ ALL_CODES: tuple[Code, ...] = (
     Code("RP306", "`= nil`, a mixed table, or a numeric index", ERROR),
     Code("RP307", "`not` before a comparison", ERROR),
     Code("RP310", "a secret flows where it would be seen", ERROR),
-    Code("RP320", "a root that does not exist on this side", ERROR),
+    Code("RP320", "a root or a verb that does not exist on this side", ERROR),
     Code("RP330", "`response.body` without the stream guard", ERROR),
     Code("RP331", "a write to something read-only", ERROR),
     Code("RP340", "an upstream origin that is not declared", ERROR),

@@ -155,7 +155,7 @@ def origins_of(walk: Walk, value: syntax.Expression) -> Origins:
             # What a function gives may be anything in what it was given: only of these is more known.
             within = inside if function in ("previous", "next") else tuple(f"{path}[**]" for path in inside)
             within = every(inside) if function in ("first", "last") else within
-            return tuple(path + "".join(map(show_step, steps)) for path in within)
+            return tuple(follow(path, steps) for path in within)
         case syntax.Binary(operator="??", left=left, right=right):
             return origins_of(walk, left) + origins_of(walk, right)
     return ()
@@ -172,7 +172,15 @@ def show_path(walk: Walk, path: syntax.Path) -> Origins:
         return ()
     name = path.base.name
     bases = walk.origins.get(name, (name,) if name in ALL_ROOTS else ())
-    return tuple(base + "".join(map(show_step, path.steps)) for base in bases)
+    return tuple(follow(base, path.steps) for base in bases)
+
+
+def follow(base: str, steps: Sequence[syntax.Step]) -> str:
+    """A path with some more steps; names of headers are in lower case."""
+    for step in steps:
+        text = show_step(step)
+        base += text.lower() if base.endswith(("request.headers", "response.headers")) else text
+    return base
 
 
 def show_step(step: syntax.Step) -> str:

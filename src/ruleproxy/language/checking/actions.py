@@ -114,7 +114,7 @@ def check_written_place(
 ) -> Key | None:
     """A place that an action writes, and whether what is written fits there."""
     known = type_steps(scope, path, writing=True)
-    removing = kind.holds == "value" and not kind.creates
+    removing = kind.holds == "value" and not kind.creates and len(node.arguments) == 1
     place = check_place(scope, path, removing=removing)
     if place is None:
         return None

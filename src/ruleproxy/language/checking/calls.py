@@ -6,7 +6,7 @@ import re
 
 from ruleproxy.language import syntax
 from ruleproxy.language.checking.findings import did_you_mean
-from ruleproxy.language.checking.kinds import needs
+from ruleproxy.language.checking.kinds import needs, with_article
 from ruleproxy.language.checking.results import refine
 from ruleproxy.language.checking.scope import Scope, bare, literal_string
 from ruleproxy.language.signatures import Function
@@ -16,8 +16,8 @@ from ruleproxy.language.types import ANY, Type
 REGEX_FUNCTIONS = frozenset({"matches", "replace", "capture"})
 """Functions whose literal argument is a regular expression, where Lua writes a pattern of its own kind."""
 
-LUA_PATTERN = re.compile(r"%(?![0-9A-Fa-f]{2})([adlpsuwxADLPSUWX.^$()\[\]*+?%-])")
-"""A class or an escape of a Lua pattern (Lua 5.4 reference manual, 6.4.1), but no percent-encoded byte."""
+LUA_PATTERN = re.compile(r"%(?![0-9A-Fa-f]{2})([adlpsuwxADLPSUWX.])")
+"""A class or the escaped point of a Lua pattern (Lua 5.4 reference manual, 6.4.1), but no percent-encoded byte."""
 
 RE2_CLASSES = {
     "a": "[A-Za-z]", "d": r"\d", "l": "[a-z]", "p": "[[:punct:]]", "s": r"\s", "u": "[A-Z]", "w": "[0-9A-Za-z]",
@@ -87,7 +87,7 @@ def check_arguments(scope: Scope, call: syntax.Call, function: Function, argumen
         if known.kinds == {"secret"} and "secret" not in parameter.type.kinds:
             scope.findings.add("RP310", f"a secret flows into `{function.name}`", node.span, "secret")
             continue
-        what = f"`{function.name}` takes {Type(parameter.type.kinds - {'nil'})} as its {parameter.name}"
+        what = f"`{function.name}` takes {with_article(Type(parameter.type.kinds - {'nil'}))} as its {parameter.name}"
         needs(scope, node, known, parameter.type.kinds, what)
     check = scope.setting.check_literal
     if whole and check is not None and function.prepare is not None:
@@ -106,12 +106,10 @@ def check_lua_pattern(scope: Scope, node: syntax.Expression) -> None:
     """A Lua pattern where a regular expression stands, with the spelling that RE2 reads."""
     literal = bare(node)
     text = scope.findings.source.slice(literal.span)
-    for found in LUA_PATTERN.finditer(text):
+    found = LUA_PATTERN.search(text)
+    if found is not None:
         letter = found[1]
-        if letter not in RE2_CLASSES and (text.count("%") > 1 or letter in "%)"):
-            continue  # a percent sign, as it stands in text
         wanted = RE2_CLASSES.get(letter, f"\\{letter}")
         span = Span(literal.span.start + found.start(), literal.span.start + found.end())
         message = f"`{found[0]}` is a Lua pattern, not a regular expression"
         scope.findings.add("RP103", message, span, help=wanted)
-        return

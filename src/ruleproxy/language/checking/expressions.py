@@ -9,7 +9,7 @@ from ruleproxy.language.checking.calls import check_call
 from ruleproxy.language.checking.kinds import needs
 from ruleproxy.language.checking.narrowing import Outcome, narrow
 from ruleproxy.language.checking.operators import COMPARISONS, NUMBERS, type_binary
-from ruleproxy.language.checking.paths import type_path
+from ruleproxy.language.checking.paths import quiet_type, report_numeric_index, type_path
 from ruleproxy.language.checking.scope import Scope, bare, join_facts, literal_string
 from ruleproxy.language.schemas import Shape, join
 from ruleproxy.language.types import ANY, BOOL, NIL_TYPE, STRING, Type, of
@@ -36,6 +36,8 @@ def type_expression(scope: Scope, node: syntax.Expression) -> Type:
             return LITERALS[kind]
         case syntax.Table():
             return type_table(scope, node)
+        case syntax.Binary(operator="or") if is_default(scope, node):
+            return type_mistaken_default(scope, node)
         case syntax.Unary(operator="not") | syntax.Binary(operator="and" | "or"):
             check_condition(scope, node)
             return BOOL
@@ -51,6 +53,23 @@ def type_expression(scope: Scope, node: syntax.Expression) -> Type:
             return type_binary(scope, node, left, right)
         case syntax.Path():
             return type_steps(scope, node)
+
+
+def is_default(scope: Scope, node: syntax.Binary) -> bool:
+    """Whether an `or` is meant as other languages use it, for a default."""
+    inner = bare(node.left)
+    if not isinstance(inner, syntax.Path) or not isinstance(inner.base, syntax.Name):
+        return False
+    known = quiet_type(scope, inner, scope.facts)
+    return known != ANY and "bool" not in known.kinds
+
+
+def type_mistaken_default(scope: Scope, node: syntax.Binary) -> Type:
+    """`a or b` that is meant as `a ?? b`."""
+    left, right = type_expression(scope, node.left), type_expression(scope, node.right)
+    offer = f"{scope.findings.text(node.left.span)} ?? {scope.findings.text(node.right.span)}"
+    scope.findings.add("RP301", "`or` takes conditions, and gives no default", node.left.span, str(left), help=offer)
+    return join(left.without("nil", "null"), right)
 
 
 def is_constant(node: syntax.Expression) -> bool:
@@ -69,11 +88,9 @@ def type_steps(scope: Scope, path: syntax.Path, *, writing: bool = False) -> Typ
             known = type_expression(scope, step.key)
             if known != ANY and not known.kinds & {"string", "nil"}:
                 if known.kinds <= NUMBERS:
-                    scope.findings.add(
-                        "RP306", "there are no numeric indexes", step.span, help="first(…), last(…) or [*]"
-                    )
-                else:
-                    scope.findings.add("RP302", "a member is named by a string", step.key.span, str(known))
+                    report_numeric_index(scope, path, step.span)
+                    return ANY
+                scope.findings.add("RP302", "a member is named by a string", step.key.span, str(known))
     if not path.steps and base is not None:
         return base
     return type_path(scope, path, base, writing=writing)
@@ -163,6 +180,9 @@ def check_bool(scope: Scope, node: syntax.Expression, known: Type) -> None:
     if known == ANY or known.kinds == {"bool"}:
         return
     text = scope.findings.text(node.span)
+    if isinstance(bare(node), syntax.Literal | syntax.Table):
+        scope.findings.add("RP301", "a condition is true or false", node.span, str(known))
+        return
     if isinstance(bare(node), syntax.Binary):
         text = f"({text})"
     there = known.kinds - {"nil", "null"}

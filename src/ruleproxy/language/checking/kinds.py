@@ -22,11 +22,18 @@ DEFAULTS: dict[Kind, str] = {
 
 
 def needs(
-    scope: Scope, node: syntax.Expression, known: Type, wanted: frozenset[Kind], what: str, *, operand: bool = False
+    scope: Scope,
+    node: syntax.Expression,
+    known: Type,
+    wanted: frozenset[Kind],
+    what: str,
+    *,
+    operand: bool = False,
+    best: frozenset[Kind] | None = None,
 ) -> bool:
     """Report a value that is not, or may not be, of the wanted kinds; `what` says who wants what.
 
-    An `operand` is offered a default in parentheses. True where nothing was wrong.
+    An `operand` is offered a default in parentheses, of a kind that is `best`. True where nothing was wrong.
     """
     if known == ANY:
         return True
@@ -44,7 +51,7 @@ def needs(
                            help=offer_test(scope, node, wanted))  # fmt: skip
         return False
     if "nil" in known.kinds and "nil" not in wanted:
-        report_nil(scope, node, known, wanted, operand=operand)
+        report_nil(scope, node, known, best or wanted, operand=operand)
         return False
     if known.kinds & {"null"} and "null" not in wanted and not there >= UNKNOWN:
         scope.findings.add("RP302", f"{what}: this may be null", node.span, str(known))
@@ -103,24 +110,21 @@ def report_nil(
     offer: tuple[str, ...] = ()
     if default is not None:
         offer = (f"({text} ?? {default})" if operand else f"{text} ?? {default}",)
+    label, second_label = str(known), ""
     if isinstance(inner, syntax.Path) and isinstance(inner.base, syntax.Name) and not scope.in_condition and scope.rule:
         variable = scope.variables.get(inner.base.name)
-        if variable is None:
-            second = scope.rule.then_span
-            offer = (offer_guard(scope, scope.rule, text),)
-        else:
-            second = variable.span
+        condition = scope.rule.condition
+        if variable is not None:
+            second, second_label = variable.span, "nothing after this makes sure it exists"
             offer = (f"if {text} ~= nil then",)
+        elif condition is not None and f"{text} ~= nil" in scope.findings.source.slice(condition.span):
+            label, offer = f"{known}: it may have changed since `when`", (f"if {text} ~= nil then",)
+        else:
+            second, second_label = scope.rule.then_span, "nothing before this makes sure it exists"
+            offer = (offer_guard(scope, scope.rule, text),)
     scope.findings.add(
-        "RP305",
-        "this value may be nil",
-        node.span,
-        str(known),
-        second=second,
-        second_label="nothing before this makes sure it exists" if second is not None and scope.rule is not None
-        and second == scope.rule.then_span else "nothing after this makes sure it exists" if second is not None else "",
-        help=offer,
-    )  # fmt: skip
+        "RP305", "this value may be nil", node.span, label, second=second, second_label=second_label, help=offer
+    )
 
 
 def offer_guard(scope: Scope, rule: syntax.Rule, text: str) -> str:

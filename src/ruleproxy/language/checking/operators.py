@@ -94,8 +94,10 @@ def plain_type(scope: Scope, node: syntax.Expression, known: Type) -> Type:
 def check_order(scope: Scope, node: syntax.Binary, left: Type, right: Type) -> None:
     """`<` and its like: two numbers, two strings, two durations, or a version and what spells one."""
     what = f"`{node.operator}` compares numbers"
-    fine = [needs(scope, operand, known, ORDERED, what, operand=True)
-            for operand, known in ((node.left, left), (node.right, right))]  # fmt: skip
+    fine = [
+        needs(scope, operand, known, ORDERED, what, operand=True, best=(other.kinds & ORDERED) or None)
+        for operand, known, other in ((node.left, left, right), (node.right, right, left))
+    ]
     if not all(fine) or ANY in (left, right):
         return
     if not families(left) & families(right):

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 from ruleproxy.language import syntax
 from ruleproxy.language.checking.findings import did_you_mean, find_near_miss
+from ruleproxy.language.checking.kinds import with_article
 from ruleproxy.language.checking.scope import Facts, Key, Scope, bare, is_stable, literal_string
 from ruleproxy.language.diagnostics import Severity
 from ruleproxy.language.roots import ALL_ROOTS, BODIES, DATA, ROOT_SHAPES, ROOT_TYPES, ROOTS, Stage
 from ruleproxy.language.schemas import Shape, format_of, join_names, load_schemas
 from ruleproxy.language.source import Span
+from ruleproxy.language.suggestions import find_nearest
 from ruleproxy.language.types import ANY, JSON, Type
 
 ANYTHING = JSON.kinds - {"nil"}
@@ -35,7 +37,8 @@ def type_path(scope: Scope, path: syntax.Path, base: Type | None = None, *, writ
     if isinstance(path.base, syntax.Name):
         base = type_name(scope, path.base)
         key: Key | None = (path.base.name,)
-        if base != ANY and path.base.name not in scope.variables and not check_bare_root(scope, path):
+        is_root = base != ANY and path.base.name not in scope.variables
+        if is_root and not check_bare_root(scope, path, writing=writing):
             return ANY
     else:
         key = None
@@ -102,25 +105,30 @@ def report_unknown_name(scope: Scope, name: syntax.Name) -> None:
     elif word in ("path", "body", "method", "headers", "model", "query") and scope.stage in ("request", "response"):
         offer = (f"did you mean `request.{word}`?",)
     else:
-        offer = did_you_mean(word, ROOTS[scope.stage] | scope.variables.keys())
+        offer = did_you_mean(word, ROOTS[scope.stage] | scope.variables.keys() | scope.later_locals)
+        if offer and (later := find_nearest(word, scope.later_locals)) and f"`{later}`" in offer[0]:
+            offer = (*offer, f"move `local {later}` above this line")
         if not offer and word in scope.setting.vocabulary.functions:
             offer = (f"{word}(…)",)
     scope.findings.add("RP201", f"unknown name `{word}`", name.span, help=offer)
 
 
-def check_bare_root(scope: Scope, path: syntax.Path) -> bool:
-    """Whether a root is followed by a field: roots themselves are no values."""
+def check_bare_root(scope: Scope, path: syntax.Path, *, writing: bool) -> bool:
+    """Whether a root is followed by a field: roots themselves are no values (of places, that is said elsewhere)."""
     assert isinstance(path.base, syntax.Name)
     root = path.base.name
     wanted = 0 if root == "events" else 2 if root == "original" else 1
     named = [step for step in path.steps[:wanted] if isinstance(step, syntax.Member)]
     if len(named) == wanted:
         return True
+    if writing:
+        return False
     shape = (
         ROOT_SHAPES[root if not named else str(named[0].name)] if not named or named[0].name in ROOT_SHAPES else None
     )
     fields = sorted(shape.fields) if shape is not None else []
-    example = ".".join([root, *(step.name for step in named), fields[0] if fields else "NAME"])
+    best = "body" if "body" in fields else fields[0] if fields else "NAME"
+    example = ".".join([root, *(step.name for step in named), best])
     shown = ".".join([root, *(step.name for step in named)])
     scope.findings.add("RP202", f"`{shown}` needs a field", path.span, help=f"such as `{example}`")
     return False
@@ -139,7 +147,7 @@ def take_step(scope: Scope, walk: Walk, step: syntax.Step, path: syntax.Path) ->
         case syntax.Member(name=name):
             walk.type = type_member(scope, walk, name, step.span, before, deliberate=False)
         case syntax.Index(key=key):
-            walk.type = type_index(scope, walk, key, step.span, before)
+            walk.type = type_index(scope, walk, key, step.span, path)
     if walk.key is None or walk.type == ANY:
         return
     if walk.key in BODIES:
@@ -169,16 +177,24 @@ def type_every(scope: Scope, walk: Walk, span: Span, path: syntax.Path) -> Type:
     return ANY
 
 
-def type_index(scope: Scope, walk: Walk, key: syntax.Expression, span: Span, before: Key | None) -> Type:
+def report_numeric_index(scope: Scope, path: syntax.Path, span: Span) -> None:
+    """An index that is a number, with the functions that stand in for it."""
+    before = scope.findings.source.slice(Span(path.span.start, span.start))
+    after = scope.findings.source.slice(Span(span.end, path.span.end))
+    offer = (f"first({before}){after}", f"last({before}){after}")
+    scope.findings.add("RP306", "there are no numeric indexes", span, help=offer)
+
+
+def type_index(scope: Scope, walk: Walk, key: syntax.Expression, span: Span, path: syntax.Path) -> Type:
     """The type behind `[key]`."""
+    before = walk.key[:-1] if walk.key is not None else None
     # The expressions of an index lie above this module: they are checked on the way down (see expressions).
     literal = literal_string(key)
     if literal is not None:
         return type_member(scope, walk, literal, span, before, deliberate=True)
     inner = bare(key)
     if isinstance(inner, syntax.Literal) and inner.kind in ("int", "float"):
-        offer = ("first(…)", "last(…)") if inner.value in (0, 1) else ()
-        scope.findings.add("RP306", "there are no numeric indexes", span, help=offer or ("first(…), last(…) or [*]",))
+        report_numeric_index(scope, path, span)
         return ANY
     if not check_holder(scope, walk, span, "a member is looked up in an object"):
         return ANY
@@ -233,8 +249,8 @@ def check_holder(scope: Scope, walk: Walk, span: Span, label: str) -> bool:
     elif walk.type.kinds <= {"nil"}:
         return True
     else:
-        what = str(without_absence(walk.type))
-        scope.findings.add("RP202", f"a field of what is {what}", span, label)
+        what = with_article(without_absence(walk.type))
+        scope.findings.add("RP202", f"{what} has no fields", span, label)
     return False
 
 
@@ -280,7 +296,7 @@ def check_guard(scope: Scope, key: Key, span: Span) -> None:
     scope.said.add("guard")
     condition = scope.rule.condition if scope.rule is not None else None
     text = "not response.streamed"
-    if condition is not None:
+    if condition is not None and "response.streamed" not in scope.findings.source.slice(condition.span):
         rest = scope.findings.text(condition.span)
         inner = bare(condition)
         text += f" and ({rest})" if isinstance(inner, syntax.Binary) and inner.operator == "or" else f" and {rest}"

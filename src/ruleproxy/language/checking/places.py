@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import get_args
 
 from ruleproxy.language import syntax
-from ruleproxy.language.checking.findings import did_you_mean
+from ruleproxy.language.checking.findings import did_you_mean, find_near_miss
 from ruleproxy.language.checking.kinds import with_article
-from ruleproxy.language.checking.scope import EVERY, Key, Scope, bare, is_stable, literal_string
+from ruleproxy.language.checking.scope import EVERY, Key, Scope, Variable, bare, is_stable, literal_string
 from ruleproxy.language.checking.secrets import find_secret
 from ruleproxy.language.roots import ALL_ROOTS, ALWAYS_THERE, FRAMING, ROOT_SHAPES, ROOTS, WRITABLE
 from ruleproxy.language.signatures import Side
@@ -33,9 +33,10 @@ def check_place(scope: Scope, path: syntax.Path, *, removing: bool = False) -> K
     name = path.base.name
     variable = scope.variables.get(name)
     if variable is not None:
+        if variable.type == ANY:
+            return None  # something is wrong with where it comes from, and said there
         if variable.origin is None:
-            what = "a value of its own, no place in the message"
-            report(scope, path.span, f"`{name}` cannot be written", what, second=variable.span)
+            report_copy(scope, path, variable)
             return None
         if not path.steps and variable.kind == "local":
             offer = (f"rewrite {show(variable.origin)} = …",) if is_stable(variable.origin) else ()
@@ -46,6 +47,16 @@ def check_place(scope: Scope, path: syntax.Path, *, removing: bool = False) -> K
     elif name not in ROOTS[scope.stage]:
         return None  # unknown, or not on this side: said where it is read
     return key if check_root(scope, path, key, removing=removing) else None
+
+
+def report_copy(scope: Scope, path: syntax.Path, variable: Variable) -> None:
+    """A variable that stands for a value, not for a place."""
+    value = None if variable.value is None else bare(variable.value)
+    offer: tuple[str, ...] = ()
+    if isinstance(value, syntax.Path) and isinstance(value.base, syntax.Name) and value.base.name in ROOTS[scope.stage]:
+        offer = (f"rewrite {scope.findings.text(value.span)} = …",)
+    label = "a value of its own, no place in the message"
+    report(scope, path.span, f"`{variable.name}` cannot be written", label, second=variable.span, offer=offer)
 
 
 def check_root(scope: Scope, path: syntax.Path, key: Key, *, removing: bool) -> bool:
@@ -93,13 +104,14 @@ def report_read_only(scope: Scope, path: syntax.Path, root: str, field: str) -> 
     """A field that may not be written here, and where or how it may."""
     text = f"{root}.{field}"
     if root == "original":
-        report(scope, path.span, "`original` is what really came and cannot be written", "",
-               offer=(scope.findings.text(path.span).removeprefix("original."),))  # fmt: skip
+        text = scope.findings.text(path.span)
+        offer = (text.removeprefix("original."),) if text.startswith("original.") else ()
+        report(scope, path.span, "`original` is what really came and cannot be written", "", offer=offer)
         return
     sides: list[Side] = [side for side in get_args(Side) if field in WRITABLE.get((side, root), ())]
     second = scope.rule.side.span if scope.rule is not None and sides else None
-    offer: tuple[str, ...] = ()
     label = ""
+    offer = ()
     if "request" in sides and scope.stage in ("response", "failure"):
         label = "the request is written on these sides only to send it again"
         offer = ("retry",)
@@ -194,7 +206,8 @@ def check_origin(scope: Scope, place: Key, value: syntax.Expression) -> None:
             scope.findings.add("RP340", "this is not a URL of an upstream", literal.span, help="https://host/path")
         elif origin is not None and origin not in upstreams.values():
             declared = ", ".join(sorted(set(upstreams.values()))) or "none"
-            offer = (*did_you_mean(origin, upstreams.values()), f"--upstream {origin}")
+            near = find_near_miss(origin, upstreams.values())
+            offer = ((f"did you mean `{near}`?",) if near is not None else ()) + (f"--upstream {origin}",)
             scope.findings.add("RP340", f"`{origin}` is not a declared upstream", literal.span, f"declared: {declared}",
                                help=offer)  # fmt: skip
 

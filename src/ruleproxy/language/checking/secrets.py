@@ -5,6 +5,7 @@ from __future__ import annotations
 from ruleproxy.language import syntax
 from ruleproxy.language.checking.operators import COMPARISONS
 from ruleproxy.language.checking.scope import Scope
+from ruleproxy.language.signatures import Function
 from ruleproxy.language.source import Span
 from ruleproxy.language.walking import children
 
@@ -22,12 +23,19 @@ def find_secret(scope: Scope, value: syntax.Expression) -> Span | None:
                 continue
             case syntax.Call(function="secret"):
                 return node.span
+            case syntax.Call(function=name) if name in functions and not takes_secrets(functions[name]):
+                continue  # said of the call
             case syntax.Path(base=syntax.Name(name=name), span=span) if name in scope.variables:
                 held = scope.variables[name].value
                 if held is not None and find_secret(without(scope, name), held) is not None:
                     return span
         waiting.extend(reversed(list(children(node))))
     return None
+
+
+def takes_secrets(function: Function) -> bool:
+    """Whether a secret passes through a function, so that it has to be looked for in what comes out."""
+    return any("secret" in parameter.type.kinds for parameter in function.parameters)
 
 
 def without(scope: Scope, name: str) -> Scope:

@@ -1,0 +1,150 @@
+"""What rules read, write and may do."""
+
+import pytest
+
+from ruleproxy.language import syntax
+from ruleproxy.language.effects import Effects, rule_effects
+from ruleproxy.language.parsing import parse
+from ruleproxy.language.source import Source
+from support.vocabulary import design_vocabulary
+
+
+def effects_of(text: str) -> Effects:
+    tree, problems = parse(Source("a.rules", text))
+    assert problems == []
+    rule = tree.items[0]
+    assert isinstance(rule, syntax.Rule)
+    return rule_effects(rule, design_vocabulary())
+
+
+def effects_of_condition(condition: str, flags: str = "") -> Effects:
+    return effects_of(f'rule "a" on request{flags} when {condition} then\n  stop\nend\n')
+
+
+@pytest.mark.parametrize(
+    ("condition", "methods", "paths"),
+    [
+        ('request.method == "POST" and request.path == "/v1/messages"', {"POST"}, {"/v1/messages"}),
+        ('"POST" == (request.method)', {"POST"}, None),
+        ('request.path in { "/a", "/b" } and request.path == "/a"', None, {"/a"}),
+        ('request.path == "/a" or request.path == "/b" and request.method == "PUT"', None, {"/a", "/b"}),
+        ('request.path == "/a" or request.wants_stream', None, None),
+        ('not (request.path == "/a")', None, None),
+        ('request.path ~= "/a"', None, None),
+        ('original.request.path == "/a"', None, None),
+        ('request.path in { "/a", lower("/B") }', None, None),
+        ('request.path == "/a" and request.path == "/b"', None, set()),
+        ('starts_with(request.path, "/a")', None, None),
+        ('request.body.method == "a"', None, None),
+    ],
+)
+def test_what_a_condition_asks_for(condition: str, methods: set[str] | None, paths: set[str] | None) -> None:
+    """Method and path are known only where the condition cannot hold for any other."""
+    found = effects_of_condition(condition)
+    assert found.methods == (None if methods is None else frozenset(methods))
+    assert found.paths == (None if paths is None else frozenset(paths))
+
+
+def test_a_rule_without_condition_may_act_on_anything() -> None:
+    """No `when`, no restriction."""
+    found = effects_of('rule "a" on response then\n  stop\nend\n')
+    assert (found.methods, found.paths, found.side) == (None, None, "response")
+
+
+def test_a_required_rule_acts_by_failing() -> None:
+    """What comes after a part that may fail does not restrict a rule that refuses when it fails."""
+    condition = 'request.method == "POST" and request.body.max_tokens > 4 and request.path == "/a"'
+    assert effects_of_condition(condition).paths == {"/a"}
+    required = effects_of_condition(condition, ", required")
+    assert required.methods == {"POST"}
+    assert required.paths is None
+    assert effects_of_condition('request.body.stream and request.path == "/a"', ", required").paths is None
+    assert (
+        effects_of_condition('not (request.body.a == 1 or request.body.b) and request.path == "/a"', ", required").paths
+        is None
+    )
+
+
+def test_paths_are_followed_through_variables() -> None:
+    """Loops, locals, bound elements and functions that give elements stand for places in the message."""
+    found = effects_of(
+        """rule "a" on request then
+  local metadata = request.body.metadata
+  strip metadata.user_id
+  for message in request.body.messages do
+    local reply = next(message)
+    add "x" to reply.content
+    strip block in message.content where block.type == "text" and blank(block.text)
+  end
+  rewrite request.headers["X-Key"] = request.query.key
+end
+"""
+    )
+    assert found.writes == {
+        "request.body.metadata.user_id",
+        "request.body.messages[*].content",
+        'request.headers["x-key"]',
+    }
+    assert found.reads >= {
+        "request.body.messages",
+        "request.body.messages[*].content[*].type",
+        "request.body.messages[*].content[*].text",
+        "request.query.key",
+    }
+    assert found.needs_request_body
+    assert not found.needs_response_body
+
+
+def test_a_name_after_its_block_is_another() -> None:
+    """A variable of a loop stands for nothing behind the loop's end."""
+    found = effects_of(
+        """rule "a" on request then
+  for value in request.body.tools do
+    strip value.strict
+  end
+  for value in values(request.headers["a"]) do
+    add value to request.headers["b"]
+  end
+end
+"""
+    )
+    assert "request.body.tools[*].strict" in found.writes
+    assert not any(path.startswith("request.body.tools[*]") for path in found.reads - {"request.body.tools[*].strict"})
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ['request.model == "a"', "request.wants_stream", "original.request.body.model ~= nil", 'request.body == "a"'],
+)
+def test_what_opens_the_body(condition: str) -> None:
+    """Model and stream flag stand in the body, for clients that do not put them into the path."""
+    assert effects_of_condition(condition).needs_request_body
+
+
+def test_what_leaves_the_body_closed() -> None:
+    """A rule on method, path and headers opens nothing."""
+    found = effects_of_condition('request.method == "POST" and request.headers["a"] ~= nil')
+    assert not found.needs_request_body
+    assert found.can_stop
+
+
+def test_verbs_of_a_rule() -> None:
+    """What a rule may do besides editing is known from its verbs, wherever they stand."""
+    found = effects_of(
+        """rule "a" on response when not response.streamed then
+  if response.body.type == "error" then
+    fake_stream
+    retry
+  else
+    respond { status = 502 }
+  end
+end
+"""
+    )
+    assert found.can_retry
+    assert found.can_respond
+    assert found.can_fake
+    assert not found.can_stop
+    assert not found.can_drop
+    assert found.needs_response_body
+    assert found.needs_request_body
