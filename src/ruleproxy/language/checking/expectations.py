@@ -10,7 +10,7 @@ from ruleproxy.language.checking.findings import did_you_mean
 from ruleproxy.language.checking.kinds import needs, put_article, with_article
 from ruleproxy.language.checking.scope import Scope, bare, literal_string
 from ruleproxy.language.roots import ROOT_SHAPES, names_of
-from ruleproxy.language.types import BOOL, JSON, STRING, Type, of
+from ruleproxy.language.types import JSON, STRING, Type, of
 
 SUBJECTS: Mapping[str, Mapping[str, Type]] = {
     "request": {
@@ -20,11 +20,13 @@ SUBJECTS: Mapping[str, Mapping[str, Type]] = {
         "query": of("string", "object"),
         "headers": of("object"),
         "body": JSON,
+        "body_text": STRING,
     },
-    "response": {"status": of("int"), "headers": of("object"), "body": JSON, "streamed": BOOL},
+    "response": {"status": of("int"), "headers": of("object"), "body": JSON, "body_text": STRING},
     "upstream": ROOT_SHAPES["upstream"].fields,
     "failure": {
         "kind": names_of(*(ROOT_SHAPES["failure"].fields["kind"].choices or ())),
+        "message": STRING,
         "error": of("object"),
     },
     "event": {"type": of("string"), "data": JSON},
