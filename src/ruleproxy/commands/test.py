@@ -12,6 +12,7 @@ import click
 from ruleproxy.commands._where import Where, count, read_where, shows_colour, stop
 
 if TYPE_CHECKING:
+    from ruleproxy.captures.capture import CapturedRequest
     from ruleproxy.engine.rehearsing import Rehearsal
     from ruleproxy.engine.ruleset import Ruleset
     from ruleproxy.engine.testing import TestResult
@@ -55,7 +56,7 @@ def command(
         code = max(code, found)
     if not closing:
         chosen = f' with "{text}" in its name' if text else ""
-        stop(1, f"nothing was tested: no test{chosen} in {', '.join(map(str, where.paths))}")
+        stop(code or 1, f"nothing was tested: no test{chosen} in {', '.join(map(str, where.paths))}")
     click.echo("; ".join(closing))
     sys.exit(code)
 
@@ -122,31 +123,31 @@ def report_tests(results: Sequence[TestResult]) -> None:
 
 def report_captures(folder: Path, rulesets: Sequence[Ruleset], where: Where, text: str) -> tuple[list[str], int]:
     """A paragraph a capture; gives what to say at the end, and the exit code that this alone would have."""
-    from ruleproxy.engine.captured import BadCapture, find_captures, read_exchange
+    from ruleproxy.captures.reading import BadCapture, find_captures, read_capture
     from ruleproxy.engine.driving import Unanswered
     from ruleproxy.engine.givens import declare
     from ruleproxy.engine.rehearsing import rehearse
 
-    try:
-        files = [file for file in find_captures(folder) if text.lower() in file.name.lower()]
-    except OSError as error:
-        stop(2, f"{folder}: {(error.strerror or str(error)).lower()}")
-    if not files:
+    if not folder.exists():
+        stop(2, f"{folder}: no such file or directory")
+    known = find_captures(folder)
+    if not known:
+        click.echo(f"ruleproxy: no captures in {folder}", err=True)
         return [], 1
+    files = [file for file in known if text.lower() in file.name.lower()]
+    if not files:
+        return [], 0
     changed = failed = unreadable = 0
     for file in files:
         try:
-            captured = read_exchange(file)
-            done = [
-                rehearse(captured, ruleset, declare(where.upstreams or (), ruleset.origins)) for ruleset in rulesets
-            ]
-        except (BadCapture, OSError, Unanswered) as error:
-            reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
-            click.echo(f"ruleproxy: {file}: {reason}", err=True)
+            capture = read_capture(file)
+            done = [rehearse(capture, ruleset, declare(where.upstreams or (), ruleset.origins)) for ruleset in rulesets]
+        except (BadCapture, Unanswered) as error:
+            click.echo(f"ruleproxy: {error if isinstance(error, BadCapture) else f'{file}: {error}'}", err=True)
             unreadable += 1
             continue
         for rehearsal in done:
-            click.echo("\n".join(describe(file, captured.request.method, captured.request.target, rehearsal)) + "\n")
+            click.echo("\n".join(describe(file, capture.request, rehearsal)) + "\n")
         changed += any(rehearsal.changed for rehearsal in done)
         failed += any(rehearsal.failed for rehearsal in done)
     said = f"{count(len(files) - unreadable, 'capture')}: {changed} changed"
@@ -155,11 +156,12 @@ def report_captures(folder: Path, rulesets: Sequence[Ruleset], where: Where, tex
     return [said], 2 if unreadable else 1 if failed else 0
 
 
-def describe(file: Path, method: str, target: bytes, rehearsal: Rehearsal) -> list[str]:
+def describe(file: Path, request: CapturedRequest, rehearsal: Rehearsal) -> list[str]:
     """Which rules acted on a capture, and what came of it."""
     from ruleproxy.engine.trace_text import render_edits, render_trace
 
-    lines = [f"{file}  {method} {target.decode('latin-1')}"]
+    to = f" to {rehearsal.sent.origin}" if rehearsal.sent is not None else ""
+    lines = [f"{file}  {request.method} {request.path.decode('latin-1')}{to}"]
     acted = [rule for side in rehearsal.trace.sides for rule in side.rules if rule.verdict in _SHOWN]
     width = max((len(rule.name) for rule in acted), default=0)
     for rule in acted:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any, get_args
 
-from ruleproxy.engine.events import Event, UpstreamData, UpstreamEnd, UpstreamHead
+from ruleproxy.captures.capture import Capture
+from ruleproxy.engine.events import Event, FailureKind, UpstreamData, UpstreamEnd, UpstreamFailed, UpstreamHead
 from ruleproxy.messages.message import Response
 
 _EVENT_STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
@@ -19,3 +21,21 @@ def answer_with(response: Response) -> tuple[Event, ...]:
 def answer_with_stream(events: Iterable[bytes], status: int = 200) -> tuple[Event, ...]:
     """The events of an answer that is a stream, one piece an event."""
     return (UpstreamHead(status, [_EVENT_STREAM]), *(UpstreamData(event) for event in events), UpstreamEnd())
+
+
+def recorded_answer(capture: Capture) -> tuple[Event, ...] | None:
+    """What came back in a captured exchange, in the pieces that were recorded; None where nothing was."""
+    response = capture.response
+    end: Event = UpstreamEnd()
+    if capture.failure is not None:
+        kind: Any = capture.failure.kind
+        end = UpstreamFailed(kind if kind in get_args(FailureKind) else "reset", capture.failure.message)
+        if response is None:
+            return (end,)
+    if response is None:
+        return None
+    message = response.to_message()
+    pieces = [message.body] if response.events is None else [event.to_bytes() for event in response.events]
+    if response.cut and isinstance(end, UpstreamEnd):
+        end = UpstreamFailed("truncated", "the recorded answer broke off")
+    return (UpstreamHead(message.status, message.headers), *(UpstreamData(piece) for piece in pieces if piece), end)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import quote, urlencode
 
+from ruleproxy.captures.reading import BadCapture, read_capture
 from ruleproxy.engine.answers import answer_with, answer_with_stream
-from ruleproxy.engine.captured import BadCapture, read_exchange
 from ruleproxy.engine.compiling import evaluate_constant
 from ruleproxy.engine.events import Event, FailureKind, UpstreamFailed
 from ruleproxy.engine.expressions import CannotCompile
@@ -106,11 +106,9 @@ def read_capture_request(test: RuleTest, given: syntax.Given) -> Request:
     """The request of a capture file, which is named relative to the rules file. Raises `BadTest`."""
     assert given.capture is not None
     try:
-        return read_exchange(folder_of(test) / given.capture).request
+        return read_capture(folder_of(test) / given.capture).request.to_message()
     except BadCapture as error:
-        raise BadTest(given.span, f"{given.capture}: {error}") from None
-    except OSError as error:
-        raise BadTest(given.span, f"{given.capture}: {(error.strerror or str(error)).lower()}") from None
+        raise BadTest(given.span, str(error)) from None
 
 
 def folder_of(test: RuleTest) -> Path:

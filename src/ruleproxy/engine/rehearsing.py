@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ruleproxy.engine.captured import CapturedExchange
+from ruleproxy.captures.capture import Capture
+from ruleproxy.engine.answers import recorded_answer
 from ruleproxy.engine.differences import compare_bodies, compare_headers, compare_requests
 from ruleproxy.engine.driving import ClientAnswer, drive
 from ruleproxy.engine.events import Send
@@ -43,18 +44,19 @@ class Rehearsal:
         return [rule.name for side in self.trace.sides for rule in side.rules if rule.verdict == "failed"]
 
 
-def rehearse(captured: CapturedExchange, ruleset: Ruleset, upstreams: tuple[Upstream, ...]) -> Rehearsal:
+def rehearse(capture: Capture, ruleset: Ruleset, upstreams: tuple[Upstream, ...]) -> Rehearsal:
     """Run a capture through the rules, with the answer that was recorded. Raises `Unanswered` if that breaks off."""
-    exchange = Exchange(ruleset, captured.request, upstreams, detailed=True)
-    answers = [] if captured.answer is None else [captured.answer]
+    request, answer = capture.request.to_message(), recorded_answer(capture)
+    exchange = Exchange(ruleset, request, upstreams, detailed=True)
+    answers = [] if answer is None else [answer]
     client = drive(exchange, answers)
     sent = exchange.sent
     return Rehearsal(
         trace_exchange(exchange),
         sent,
         client.status if sent is None else None,
-        [] if sent is None else compare_requests(captured.request, sent),
-        [] if captured.answer is None else _compare_answer(exchange, client),
+        [] if sent is None else compare_requests(request, sent),
+        [] if answer is None else _compare_answer(exchange, client),
     )
 
 

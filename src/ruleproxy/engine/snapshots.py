@@ -16,10 +16,7 @@ def render_snapshot(send: Send | None) -> str:
         shown = {
             "method": send.method,
             "url": send.origin + send.target.decode("latin-1"),
-            "headers": [
-                [name.decode("latin-1"), mask_named(name.decode("latin-1"), value.decode("latin-1"))]
-                for name, value in send.headers
-            ],
+            "headers": [_show_line(name.decode("latin-1"), value.decode("latin-1")) for name, value in send.headers],
         }
         try:
             shown["body"] = json.loads(send.body)
@@ -29,3 +26,7 @@ def render_snapshot(send: Send | None) -> str:
         json.dumps(shown, indent=2, ensure_ascii=False).encode("utf-8", "surrogatepass").decode("utf-8", "replace")
         + "\n"
     )
+
+
+def _show_line(name: str, value: str) -> str:
+    return f"{name}: {mask_named(name, value)}"

@@ -34,7 +34,7 @@ def _trace_request(exchange: Exchange) -> SideTrace:
     context = exchange.contexts["request"]
     came = context.original.request
     model = request_model(came)
-    subject = (came.method, came.raw_path, *([model] if isinstance(model, str) else []))
+    subject = (f"{came.method} {came.raw_path}", *([model] if isinstance(model, str) else []))
     outcomes = exchange.outcomes.get("request", [])
     rules = tuple(map(trace_rule, outcomes))
     kept = [edit for outcome in outcomes if outcome.verdict == "changed" for edit in outcome.edits]
