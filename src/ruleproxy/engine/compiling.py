@@ -14,12 +14,15 @@ from typing import Any
 
 from ruleproxy.engine.context import RunContext
 from ruleproxy.engine.expressions import ENVIRONMENT, CannotCompile, Expressions, Scope
+from ruleproxy.engine.projection import Looks, action_looks, condition_looks
 from ruleproxy.language import syntax
+from ruleproxy.language.effects import Effects, rule_effects
 from ruleproxy.language.signatures import (
     Binding,
     Choice,
     Condition,
     Element,
+    Form,
     Options,
     Place,
     Side,
@@ -27,6 +30,8 @@ from ruleproxy.language.signatures import (
     Vocabulary,
 )
 from ruleproxy.language.source import Position, Source, Span
+
+_BODY = "request.body"
 
 
 @dataclass(slots=True)
@@ -43,8 +48,13 @@ class CompiledRule:
     act: Callable[[RunContext], None]
     spans: Mapping[int, Span]
     legs: tuple[Leg, ...] = ()
-    methods: frozenset[str] | None = None
-    paths: frozenset[str] | None = None
+    effects: Effects = field(default_factory=lambda: Effects("request"))
+    idle: Callable[[RunContext], bool] | None = None
+    """On a picture of the body: whether `act` would surely change nothing (see `glancing`)."""
+    condition_looks: frozenset[str] | None = None
+    action_looks: frozenset[str] | None = None
+    """The top-level members of the body that condition and statements look at; None where that cannot be told."""
+    looks: tuple[Looks, ...] = ()
 
     @property
     def position(self) -> Position:
@@ -111,6 +121,14 @@ class RuleCompiler:
         if node.condition is not None:
             writer.line("def applies(c):", node.condition.span, outer=True)
             writer.line(f" return {expressions.condition(node.condition, scope)}", node.condition.span, outer=True)
+        looks = action_looks(node, self._vocabulary), condition_looks(node, self._vocabulary)
+        on_request = node.side.text == "request"
+        acting = on_request and looks[0].possible
+        if acting:
+            writer.probing = expressions.plain = True
+            writer.line("def idle(c):", node.span, outer=True)
+            writer.block(node.body, scope.inner(), depth=0)
+            writer.line("return True", node.span, depth=0)
         environment = self._run(writer, expressions, _filename(self._source, node))
         if node.condition is not None:
             condition = environment["applies"]
@@ -125,6 +143,11 @@ class RuleCompiler:
             act=environment["act"],
             spans=writer.spans,
             legs=self.legs(node.condition),
+            effects=rule_effects(node, self._vocabulary),
+            idle=environment.get("idle"),
+            condition_looks=looks[1].names(_BODY) if on_request and looks[1].possible else None,
+            action_looks=looks[0].names(_BODY) if acting else None,
+            looks=tuple(look for look in looks if on_request and look.possible),
         )
 
     def _run(self, writer: _Writer, expressions: Expressions, filename: str) -> dict[str, Any]:
@@ -188,6 +211,7 @@ class _Writer:
     def __init__(self, expressions: Expressions, vocabulary: Vocabulary) -> None:
         self.lines: list[str] = []
         self.spans: dict[int, Span] = {}
+        self.probing = False
         self._expressions = expressions
         self._vocabulary = vocabulary
 
@@ -248,13 +272,29 @@ class _Writer:
             argument = node.arguments.get(role)
             if argument is not None and (text := self._argument(node, kind, argument, scope)) is not None:
                 arguments.append(f"{role}={text}")
+        if self.probing:
+            self._probe(node, form, arguments, depth)
+            return
         call = f"{self._expressions.constant(form.apply)}({', '.join(['c', *arguments])})"
         self.line(f"return {call}" if verb.ends else call, node.span, depth=depth)
+
+    def _probe(self, node: syntax.Action, form: Form, arguments: list[str], depth: int) -> None:
+        if form.idle is None:
+            self.line("return False", node.span, depth=depth)
+        else:
+            call = f"{self._expressions.constant(form.idle)}({', '.join(['c', *arguments])})"
+            self.line(f"if not {call}: return False", node.span, depth=depth)
 
     def _argument(self, node: syntax.Action, kind: object, argument: syntax.Argument, scope: Scope) -> str | None:
         match kind:
             case Value() | Options() if not isinstance(argument, syntax.Word):
                 return self._expressions.source(argument, scope)
+            case Place() if (
+                isinstance(argument, syntax.Path)
+                and self.probing
+                and (values := self._expressions.body_values(argument, scope))
+            ):
+                return values
             case Place() if isinstance(argument, syntax.Path):
                 return self._expressions.place(argument, scope)
             case Element() if isinstance(argument, syntax.Path):
@@ -268,7 +308,10 @@ class _Writer:
                 name = f"{self._expressions.fresh()}_bound"
                 inner.names[binding.text] = name
                 inner.places.pop(binding.text, None)
-                return f"lambda {name}: {self._expressions.condition(argument, inner)}"
+                condition = self._expressions.condition(argument, inner)
+                return (
+                    f"lambda them: [{condition} for {name} in them]" if self.probing else f"lambda {name}: {condition}"
+                )
             case Binding():
                 return None
         raise CannotCompile(argument, f"this is not what {node.verb} takes here")

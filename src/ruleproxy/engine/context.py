@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ruleproxy.engine.runtime import member
 from ruleproxy.messages.edited import EditedRequest, EditedResponse
 from ruleproxy.messages.journal import Journal
 from ruleproxy.messages.message import Request, Response
-from ruleproxy.messages.nodes import ObjectNode
 from ruleproxy.messages.upstreams import Upstream
 from ruleproxy.messages.values import NIL, EditRefused, Nil, Value
 from ruleproxy.wire.formats import Api, api_of
@@ -144,8 +144,7 @@ def request_api(request: EditedRequest) -> Api:
 
 def request_model(request: EditedRequest) -> str | Nil:
     """The model that a request names in its body, or in its path where Bedrock and Vertex clients put it."""
-    root = request.body.root
-    if isinstance(root, ObjectNode) and isinstance(name := root.get("model"), str):
+    if isinstance(name := member(request.body.root, "model"), str):
         return name
     path = request.path
     for before, after in (("/model/", "/invoke"), ("/publishers/anthropic/models/", ":")):
@@ -159,5 +158,4 @@ def wants_stream(request: EditedRequest) -> bool:
     """Whether a request asks for a stream, in its body or by its path."""
     if request.raw_path.endswith(("/invoke-with-response-stream", ":streamRawPredict")):
         return True
-    root = request.body.root
-    return isinstance(root, ObjectNode) and root.get("stream") is True
+    return member(request.body.root, "stream") is True

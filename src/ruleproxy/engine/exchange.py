@@ -36,6 +36,7 @@ from ruleproxy.engine.events import (
     Waited,
 )
 from ruleproxy.engine.faking import FakingError, StreamFaker
+from ruleproxy.engine.glancing import Glance
 from ruleproxy.engine.ruleset import Ruleset
 from ruleproxy.engine.running import Outcome, RequiredRuleFailed, run_rules
 from ruleproxy.messages.edited import EditedRequest, EditedResponse
@@ -135,7 +136,8 @@ class Exchange:
         rules = self.ruleset.candidates("request", edited.method, edited.path)
         if rules:
             try:
-                self._note("request", run_rules(rules, self._context))
+                glance = None if self._detailed or rules.pick is None else Glance(self._context, *rules.pick)
+                self._note("request", run_rules(rules, self._context, glance))
             except RequiredRuleFailed as failed:
                 self._note("request", list(failed.outcomes))
                 return self._refuse(502, str(failed))
@@ -173,10 +175,7 @@ class Exchange:
         return self.sent
 
     def _reads_answer(self) -> bool:
-        return bool(self.ruleset.candidates("response", self.request.method, self._edited_path()))
-
-    def _edited_path(self) -> str:
-        return self._context.original.request.path if self.outcomes else self._edited.path
+        return bool(self.ruleset.candidates("response", self._edited.method, self._edited.path))
 
     def receive(self, event: Event) -> Sequence[Action]:
         """What follows an event."""
@@ -263,7 +262,7 @@ class Exchange:
         context.keep_original(self._context)
         context.original_response(response, streamed=streamed)
         self.contexts["response"] = context
-        rules = self.ruleset.candidates("response", self.request.method, self._edited_path())
+        rules = self.ruleset.candidates("response", self._edited.method, self._edited.path)
         try:
             self._note("response", run_rules(rules, context))
         except RequiredRuleFailed as failed:

@@ -103,6 +103,8 @@ class Expressions:
         self.parameters = parameters
         self.constants: dict[str, Any] = {}
         self._temporaries = 0
+        self.plain = False
+        """Whether elements of lists are plain values, whose members can be read without a call."""
 
     def constant(self, value: Any) -> str:
         """Source text for a value that is known at load time."""
@@ -263,6 +265,9 @@ class Expressions:
 
     def _steps(self, text: str, steps: tuple[syntax.Step, ...], scope: Scope) -> str:
         many = False
+        if self.plain and text.isidentifier() and steps and isinstance(steps[0], syntax.Member):
+            text = f"({text}.get({steps[0].name!r}, NIL) if type({text}) is dict else NIL)"
+            steps = steps[1:]
         for step in steps:
             match step:
                 case syntax.Every():
@@ -305,6 +310,17 @@ class Expressions:
             raise CannotCompile(node, f"`{name}.{field}` cannot be written")
         read = _READS[(root, field)].format(m=message)
         return f"[AttributePlace('{name}.{field}', lambda: {read}, {write})]"
+
+    def body_values(self, node: syntax.Path, scope: Scope) -> str | None:
+        """Source text for the list of values at the places in a body that a path names; None for other places."""
+        if not isinstance(node.base, syntax.Name):
+            return None
+        in_body = node.steps[:1] and isinstance(node.steps[0], syntax.Member) and node.steps[0].name == "body"
+        if node.base.name not in scope.names and not (node.base.name == "request" and in_body):
+            return None
+        many = any(isinstance(step, syntax.Every | syntax.AnyDepth) for step in node.steps)
+        text = self._path(node, scope)
+        return text if many else f"[{text}]"
 
     def _names(self, steps: tuple[syntax.Step, ...], scope: Scope) -> str:
         return f"({', '.join(self._key(step, scope) for step in steps)},)"

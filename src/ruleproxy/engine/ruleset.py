@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, overload
 
 from ruleproxy.engine.compiling import CompiledRule
+from ruleproxy.engine.projection import make_pick
 from ruleproxy.language import syntax
 from ruleproxy.language.signatures import Side
 from ruleproxy.language.source import Source
@@ -30,6 +31,35 @@ class RuleTest:
     with_parameters: Callable[[Mapping[str, Any]], Ruleset] | None = field(default=None, repr=False)
 
 
+_Key = tuple[Side, str | None, str | None]
+_MOVING = frozenset({"request.method", "request.path", "request.raw_path"})
+
+
+class Candidates(Sequence[CompiledRule]):
+    """Rules that may act on a message, and what picks out of its body the part that says whether they do."""
+
+    __slots__ = ("_rules", "pick")
+
+    def __init__(self, rules: tuple[CompiledRule, ...]) -> None:
+        self._rules = rules
+        looks = [look for rule in rules for look in rule.looks]
+        self.pick = make_pick(looks, "request.body") if looks else None
+        """None where no rule can be judged by a glance at the body."""
+
+    def __len__(self) -> int:
+        return len(self._rules)
+
+    def __iter__(self) -> Iterator[CompiledRule]:
+        return iter(self._rules)
+
+    @overload
+    def __getitem__(self, index: int) -> CompiledRule: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[CompiledRule, ...]: ...
+    def __getitem__(self, index: int | slice) -> CompiledRule | tuple[CompiledRule, ...]:
+        return self._rules[index]
+
+
 class BadParameters(ValueError):
     """Parameters that a pack does not take; the message names the one."""
 
@@ -45,17 +75,15 @@ class Ruleset:
     tests: tuple[RuleTest, ...] = ()
     digest: str = "0" * 64
     origins: tuple[str, ...] = ()
-    _index: dict[tuple[Side, str | None, str | None], tuple[CompiledRule, ...]] = field(
-        default_factory=dict, repr=False, compare=False
-    )
+    _index: dict[_Key, Candidates] = field(default_factory=dict, repr=False, compare=False)
     _literals: tuple[frozenset[str], frozenset[str]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        methods = (method for rule in self.rules for method in rule.methods or ())
-        paths = (path for rule in self.rules for path in rule.paths or ())
+        methods = (method for rule in self.rules for method in rule.effects.methods or ())
+        paths = (path for rule in self.rules for path in rule.effects.paths or ())
         object.__setattr__(self, "_literals", (frozenset(methods), frozenset(paths)))
 
-    def candidates(self, side: Side, method: str, path: str) -> Sequence[CompiledRule]:
+    def candidates(self, side: Side, method: str, path: str) -> Candidates:
         """The rules of a side that may act on a message with this method and decoded path, in order.
 
         More rules than will act, never fewer: a condition is evaluated when its turn comes.
@@ -64,14 +92,22 @@ class Ruleset:
         key = (side, method if method in methods else None, path if path in paths else None)
         found = self._index.get(key)
         if found is None:
-            found = self._index[key] = tuple(
-                rule
-                for rule in self.rules
-                if rule.side == side
-                and (rule.methods is None or key[1] in rule.methods)
-                and (rule.paths is None or key[2] in rule.paths)
-            )
+            found = self._index[key] = Candidates(tuple(self._choose(*key)))
         return found
+
+    def _choose(self, side: Side, method: str | None, path: str | None) -> Iterator[CompiledRule]:
+        moved = False
+        for rule in self.rules:
+            if rule.side != side:
+                continue
+            effects = rule.effects
+            asked = (effects.methods is None or method in effects.methods) and (
+                effects.paths is None or path in effects.paths
+            )
+            if moved or asked:
+                yield rule
+            # Behind a rule that writes what the index asks for, it cannot say any more who is a candidate.
+            moved = moved or (asked and not _MOVING.isdisjoint(effects.writes))
 
     def __len__(self) -> int:
         return len(self.rules)

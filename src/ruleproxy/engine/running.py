@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from ruleproxy.engine.compiling import CompiledRule
 from ruleproxy.engine.context import Decisions, RunContext
+from ruleproxy.engine.glancing import Glance
 from ruleproxy.messages.journal import Edit
 from ruleproxy.messages.nodes import Node, plain
 from ruleproxy.messages.values import NIL, EditRefused, encode
@@ -39,22 +40,27 @@ class Outcome:
     failure: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class RequiredRuleFailed(Exception):
     """A `required` rule failed: the message must not go on. `outcomes` has the verdict of every rule of the side."""
 
-    rule: CompiledRule
-    reason: str
-    outcomes: tuple[Outcome, ...] = ()
+    def __init__(self, rule: CompiledRule, reason: str, outcomes: tuple[Outcome, ...] = ()) -> None:
+        super().__init__(f'required rule "{rule.name}" ({rule.place}) failed: {reason}')
+        self.rule = rule
+        self.reason = reason
+        self.outcomes = outcomes
 
-    def __str__(self) -> str:
-        return f'required rule "{self.rule.name}" ({self.rule.place}) failed: {self.reason}'
 
+def run_rules(rules: Sequence[CompiledRule], context: RunContext, glance: Glance | None = None) -> list[Outcome]:
+    """Run rules in order; every one gets a verdict. Raises `RequiredRuleFailed`.
 
-def run_rules(rules: Sequence[CompiledRule], context: RunContext) -> list[Outcome]:
-    """Run rules in order; every one gets a verdict. Raises `RequiredRuleFailed`."""
+    With a `glance`, rules of which it tells that they change nothing are not run. A trace wants to see them run.
+    """
     outcomes: list[Outcome] = []
     for index, rule in enumerate(rules):
+        verdict = None if glance is None or rule.shadow else glance.judge(rule)
+        if verdict is not None:
+            outcomes.append(Outcome(rule, verdict))
+            continue
         try:
             outcomes.append(_run_rule(rule, context))
         except RequiredRuleFailed as failed:

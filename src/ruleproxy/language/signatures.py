@@ -5,10 +5,11 @@ A verb or a function is one file with its signature, its effect and its examples
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ruleproxy.language.syntax import Action
 from ruleproxy.language.types import ANY, Type
 
 Side = Literal["request", "response", "event", "failure"]
@@ -86,13 +87,19 @@ class Example:
 class Form:
     """One way to write a verb: `syntax` for people, arguments by role, and what it does.
 
-    `apply(context, **arguments)` gets values, `places.Place` lists, predicates and words, by role.
+    `apply(context, **arguments)` gets values, `places.Place` lists, predicates and words, by role. `idle`, where there
+    is one, says whether `apply` would surely change nothing: it gets the same, but of places in a body what stands
+    there, as plain lists and objects (a place that is absent among many is left out), and in place of a predicate
+    what gives its values for the members of a list. `looks` gives the paths behind its place that `apply` looks at by
+    itself, such as `.tools[*].cache_control`.
     """
 
     name: str
     syntax: str
     arguments: Mapping[str, ArgumentKind]
     apply: Callable[..., None]
+    idle: Callable[..., bool] | None = None
+    looks: Callable[[Action], Iterable[str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from msgspec import Raw
+
 from ruleproxy.messages.journal import Journal
-from ruleproxy.messages.json_bytes import Document, NotEditable
+from ruleproxy.messages.json_bytes import Document, NotEditable, find_bad_utf8
 from ruleproxy.messages.nodes import ListNode, ObjectNode, show
 from ruleproxy.messages.values import NIL, EditRefused, Value, encode
 
+_WRITTEN_COMPACTLY: Final = re.compile(rb'\{"[^"\\]*":[^ \t\r\n]')
+
 
 class Body:
-    """The bytes of a body and, once opened, its document. `problem` says why it cannot be opened, for people."""
+    """The bytes of a body and, once opened, its document. `problem` says why it cannot be opened, for people.
 
-    __slots__ = ("_journal", "_opened", "_source", "document", "problem", "replaced")
+    `absent` are names of top-level members of which somebody has proved, on the bytes as they came, that the body has
+    none of them and is an object: such members can be put at its end without opening it.
+    """
+
+    __slots__ = ("_appended", "_journal", "_opened", "_source", "absent", "document", "problem", "replaced")
 
     def __init__(self, source: bytes, journal: Journal, problem: str | None = None) -> None:
         self._source = source
@@ -19,6 +31,8 @@ class Body:
         self.document: Document | None = None
         self.problem = problem
         self.replaced: bytes | None = None
+        self.absent: frozenset[str] = frozenset()
+        self._appended: dict[str, bytes] = {}
         self._opened = not source or problem is not None
 
     @property
@@ -38,7 +52,45 @@ class Body:
             except NotEditable as error:
                 self.problem = str(error)
                 return NIL
+            if self._appended:
+                root = self.document.root
+                root.members = root.members | {name: Raw(data) for name, data in self._appended.items()}
+                root.touch()
         return self.document.root
+
+    def untouched(self, names: Iterable[str]) -> bool:
+        """Whether these top-level members are, surely, still as they came."""
+        if self.replaced is not None:
+            return False
+        if self.document is None:
+            return self._appended.keys().isdisjoint(names)
+        root = self.document.root
+        return isinstance(root, ObjectNode) and not any(root.changed(name) for name in names)
+
+    def lacks(self, names: Iterable[str]) -> bool:
+        """Whether all of these may be put at the end of the unopened bytes with `append`."""
+        source = self._source
+        return (
+            self.document is None
+            and self.absent.issuperset(names)
+            and self._appended.keys().isdisjoint(names)
+            and _WRITTEN_COMPACTLY.match(source) is not None
+            and source.endswith(b"}")
+            and source[-2] not in b" \t\r\n"
+            and find_bad_utf8(source) < 0
+        )
+
+    def append(self, name: str, value: Value) -> None:
+        """Put a member that the body `lacks` at its end."""
+        data = encode(value)
+        self._journal.add(self._take_back, name)
+        self._appended[name] = data
+
+    def _take_back(self, name: str) -> None:
+        del self._appended[name]
+        if self.document is not None:
+            root = self.document.root
+            root.members = {other: raw for other, raw in root.members.items() if other != name}
 
     def become(self, value: Value) -> None:
         """Replace the whole of a body that is there by another JSON value. Raises `EditRefused` where there is none."""
@@ -58,7 +110,10 @@ class Body:
 
     def to_bytes(self) -> tuple[bytes, int]:
         """The body as it is now, and how many of its bytes are the ones that came."""
-        if self.document is None:
+        if self.document is not None:
+            data, reused = self.document.to_json()
+            return data, 0 if self.replaced is not None else reused
+        if not self._appended:
             return self._source, len(self._source)
-        data, reused = self.document.to_json()
-        return data, 0 if self.replaced is not None else reused
+        members = b"".join(b",%s:%s" % (encode(name), data) for name, data in self._appended.items())
+        return b"".join((memoryview(self._source)[:-1], members, b"}")), len(self._source)

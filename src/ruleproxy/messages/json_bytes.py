@@ -15,6 +15,7 @@ send. Those escapes are masked by private-use ones of the same length before dec
 from __future__ import annotations
 
 import re
+from codecs import utf_8_decode
 from typing import Final
 
 import msgspec
@@ -30,6 +31,7 @@ _value: Final = msgspec.json.Decoder(str | int | float | bool | None | list[dict
 _any: Final = msgspec.json.Decoder(str | int | float | bool | None | list[Raw] | dict[str, Raw])
 
 
+_PIECE: Final = 32 * 1024
 _PRINTABLE_ESCAPE: Final = re.compile(rb"\\u00[2-7]")
 
 
@@ -50,11 +52,8 @@ class Document:
         self.root: Value = self._open()
 
     def _open(self) -> Value:
-        if not self.source.isascii():
-            try:
-                self.source.decode()
-            except UnicodeDecodeError as error:
-                raise NotEditable(f"not JSON: invalid UTF-8 at byte {error.start}") from None
+        if (wrong := find_bad_utf8(self.source)) >= 0:
+            raise NotEditable(f"not JSON: invalid UTF-8 at byte {wrong}")
         try:
             try:
                 return self.decode(self.text, None, None)
@@ -125,3 +124,22 @@ class Document:
             text = b"".join((self.text[:start], text, self.text[start + len(self.root.source()) :]))
         reused = len(text) - fresh
         return (self.masking.unmask(text) if self.masking else text), reused
+
+
+def find_bad_utf8(data: bytes) -> int:
+    """The offset of the first byte that is not UTF-8; -1 where all of it is.
+
+    Piece by piece, because a whole string of this size is memory that the system has to clear each time.
+    """
+    if data.isascii():
+        return -1
+    view = memoryview(data)
+    start, size = 0, len(data)
+    while start < size:
+        end = min(start + _PIECE, size)
+        try:
+            _, read = utf_8_decode(view[start:end], "strict", end == size)
+        except UnicodeDecodeError as error:
+            return start + error.start
+        start += read
+    return -1

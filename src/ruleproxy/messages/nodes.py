@@ -33,7 +33,7 @@ class Node:
     key: str | None
     raw: Raw | None
     touched: bool
-    children: dict[str, tuple[Raw, Node]] | None
+    children: dict[str, tuple[Raw, Value]] | None
     _compact: bool | None
     _entries: list[Entry] | None
     _place: tuple[bytes, int] | None
@@ -169,21 +169,27 @@ class ObjectNode(Node):
         raw = self.members.get(name)
         if raw is None:
             return NIL
+        # What was read once stays the same value, a container the same node, while the same slice stands there.
         children = self.children
-        if children is not None and (known := children.get(name)) is not None and known[0] is raw:
+        if children is None:
+            children = self.children = {}
+        elif (known := children.get(name)) is not None and known[0] is raw:
             return known[1]
         value = self.document.decode(raw, self, name)
-        if isinstance(value, Node):
-            # An opened container stays the same node for as long as the same slice stands there.
-            if children is None:
-                self.children = {name: (raw, value)}
-            else:
-                children[name] = (raw, value)
+        children[name] = (raw, value)
         return value
 
     def names(self) -> list[str]:
         """The names of the members, in order."""
         return list(self.members)
+
+    def changed(self, name: str) -> bool:
+        """Whether a member is another one than came, or was edited within."""
+        raw = self.members.get(name)
+        if raw is not self.original.get(name):
+            return True
+        known = self.children.get(name) if self.children else None
+        return known is not None and isinstance(known[1], Node) and known[1].touched
 
     def put(self, name: str, value: Value) -> bool:
         """Write a member, at its place or as the last one; False where that changes nothing."""
@@ -230,7 +236,7 @@ class ObjectNode(Node):
 
     def _current(self, name: str, raw: Raw) -> Raw | Node:
         known = self.children.get(name) if self.children else None
-        return known[1] if known is not None and known[0] is raw else raw
+        return known[1] if known is not None and known[0] is raw and isinstance(known[1], Node) else raw
 
     def _text_of(self, name: str, raw: Raw) -> bytes:
         current = self._current(name, raw)
@@ -276,7 +282,7 @@ class ObjectNode(Node):
                     if name not in self.original:
                         fresh += len(encode(name)) + (2 if len(members) > 1 else 1)
         for name, (raw, child) in (self.children or {}).items():
-            if child.touched and members.get(name) is raw:
+            if isinstance(child, Node) and child.touched and members.get(name) is raw:
                 text, new = child.render()
                 members[name] = Raw(text)
                 fresh += new if self.original.get(name) is raw else len(text) - len(memoryview(raw))
@@ -407,16 +413,18 @@ class ListNode(Node):
         fresh = 0
         for item in self.items:
             part: Any = item
-            if isinstance(item, Node):
+            if type(item) is ObjectNode and not item.touched and item.raw is None:
+                part = item.original
+            elif isinstance(item, Node):
                 if item.touched and item.compact:
                     part, new = item.level()
                     fresh += new
-                elif item.touched or item.raw is not None:
+                elif item.touched:
                     text, new = item.render()
                     part = Raw(text)
                     fresh += new
                 else:
-                    part, _ = item.level()
+                    part = item.raw if item.raw is not None else Raw(item.source())
             if id(item) not in known:
                 fresh += len(_write_level(part)) + 1
             parts.append(part)

@@ -37,7 +37,9 @@ class MemberPlace:
 
     def read(self) -> Value:
         """See `Place`."""
-        return self.container.get(self.name) if isinstance(self.container, ObjectNode) else NIL
+        if isinstance(self.container, ObjectNode):
+            return self.container.get(self.name)
+        return self.container.get(self.name, NIL) if isinstance(self.container, dict) else NIL
 
     def write(self, value: Value) -> bool:
         """See `Place`."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ruleproxy.language.signatures import Example, Form, Place, Value, Verb
+from ruleproxy.language.syntax import Action, Literal, Table
 from ruleproxy.language.types import OBJECT
 from ruleproxy.messages import places, values
 from ruleproxy.messages.nodes import ObjectNode, plain
@@ -25,6 +26,10 @@ def _merge_into(context: Context, value: values.Value, place: Sequence[places.Pl
         raise EditRefused(f"inject takes an object, this is {places.kind_of(value)}")
     for target in place:
         context.spend(1 + len(value))
+        if isinstance(target, places.BodyPlace) and target.body.lacks(value):
+            for name, item in value.items():
+                target.body.append(name, item)
+            continue
         there = target.read()
         if isinstance(target, places.HeadersPlace | places.QueryFieldsPlace):
             target.merge(value, replace=replace)
@@ -48,6 +53,14 @@ def _merge(node: ObjectNode, value: dict[str, values.Value], *, replace: bool) -
             node.put(name, item)
 
 
+def _looks(action: Action) -> Iterator[str]:
+    table = action.arguments["object"]
+    if isinstance(table, Table):
+        for entry in table.fields:
+            if isinstance(entry.key, Literal) and isinstance(entry.key.value, str) and entry.key.value.isidentifier():
+                yield f".{entry.key.value}"
+
+
 VERB = Verb(
     name="inject",
     summary="merge an object into one that is there",
@@ -60,12 +73,14 @@ VERB = Verb(
             "inject OBJECT into PLACE",
             {"object": Value(OBJECT), "place": Place("object", creates=True)},
             _inject,
+            looks=_looks,
         ),
         Form(
             "inject_default",
             "inject default OBJECT into PLACE",
             {"object": Value(OBJECT), "place": Place("object", creates=True)},
             _inject_default,
+            looks=_looks,
         ),
     ),
     examples=(

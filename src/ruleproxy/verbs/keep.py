@@ -38,12 +38,20 @@ def _keep(context: Context, names: values.Value, place: Sequence[places.Place]) 
                     there.arrange([other for other in there.items if other is not item], "-", str(index), item)
 
 
+def _keep_is_idle(context: Context, names: values.Value, place: Sequence[values.Value]) -> bool:
+    del context
+    return all(
+        isinstance(target, places.HeaderPlace) and all(member in names for member in target.values())
+        for target in place
+    )
+
+
 VERB = Verb(
     name="keep",
     summary="take every member away but those named",
     prose="Works on an object (its members), on a list (its elements) and on a header (the members of its comma list; "
     "a header that becomes empty goes).",
-    forms=(Form("keep", "keep NAMES in PLACE", {"names": Value(LIST), "place": Place("list")}, _keep),),
+    forms=(Form("keep", "keep NAMES in PLACE", {"names": Value(LIST), "place": Place("list")}, _keep, _keep_is_idle),),
     examples=(
         Example(
             'keep { "a", "c" } in request.headers["anthropic-beta"]',

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ruleproxy.language.signatures import Choice, Example, Form, Place, Value, Verb
+from ruleproxy.language.syntax import Action
 from ruleproxy.language.types import INT
 from ruleproxy.messages import places, values
 from ruleproxy.messages.nodes import ListNode, ObjectNode
-from ruleproxy.messages.values import NIL, EditRefused
+from ruleproxy.messages.values import EditRefused
 from ruleproxy.verbs.context import Context
 
 MARK = "cache_control"
@@ -32,6 +33,34 @@ def _limit(context: Context, what: str, place: Sequence[places.Place], count: in
                     part.remove(MARK)
 
 
+def _limit_is_idle(
+    context: Context, what: str, place: Sequence[values.Value], count: int, policy: str = "newest"
+) -> bool:
+    del context, what, policy
+    return all(isinstance(body, dict) and isinstance(count, int) and _count_marks(body) <= count for body in place)
+
+
+def _count_marks(body: dict[str, values.Value]) -> int:
+    found = 0
+    parts = [*_parts(body.get("tools")), *_parts(body.get("system"))]
+    for message in _parts(body.get("messages")):
+        parts += _parts(message.get("content"))
+    for part in parts:
+        found += part.get(MARK) is not None
+        if part.get("type") == "tool_result":
+            found += sum(inner.get(MARK) is not None for inner in _parts(part.get("content")))
+    return found
+
+
+def _parts(value: values.Value) -> list[dict[str, values.Value]]:
+    return [part for part in value if isinstance(part, dict)] if isinstance(value, list) else []
+
+
+def _looks(_: Action) -> tuple[str, ...]:
+    blocks = (".tools[*]", ".system[*]", ".messages[*].content[*]", ".messages[*].content[*].content[*]")
+    return (*(f"{block}.{MARK}" for block in blocks), ".messages[*].content[*].type")
+
+
 def marked_parts(body: ObjectNode) -> Iterator[ObjectNode]:
     """What carries a cache mark, in the order in which a provider reads a prompt: tools, system, messages.
 
@@ -52,9 +81,9 @@ def _marked(parts: values.Value) -> Iterator[ObjectNode]:
         return
     for part in parts.items:
         if isinstance(part, ObjectNode):
-            if part.get("type") == "tool_result":
+            if "content" in part.members and part.get("type") == "tool_result":
                 yield from _marked(part.get("content"))
-            if part.get(MARK) not in (NIL, None):
+            if MARK in part.members and part.get(MARK) is not None:
                 yield part
 
 
@@ -98,6 +127,8 @@ VERB = Verb(
                 "policy": Choice(("newest", "oldest", "ends"), "newest"),
             },
             _limit,
+            _limit_is_idle,
+            _looks,
         ),
     ),
     sides=("request",),

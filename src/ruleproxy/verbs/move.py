@@ -35,6 +35,22 @@ def _move(
         context.remark(f"{texts} of {len(place)} have string content, not visited")
 
 
+def _move_is_idle(
+    context: Context,
+    place: Sequence[values.Value],
+    condition: Callable[[list[values.Value]], list[bool]],
+    position: str,
+) -> bool:
+    del context
+    for there in place:
+        if isinstance(there, list):
+            # In order: all that move stand at the end (or head) already.
+            moved = condition(there)
+            if True in moved and moved != sorted(moved, reverse=position == "first"):
+                return False
+    return True
+
+
 def _bring(there: ListNode, moved: list[values.Value], position: str) -> None:
     chosen = {id(item) for item in moved}
     rest = [item for item in there.items if id(item) not in chosen]
@@ -46,6 +62,9 @@ def _bring(there: ListNode, moved: list[values.Value], position: str) -> None:
         front = [item for item in there.items[:head] if id(item) not in chosen]
         arranged = front + moved + rest[len(front) :]
     if arranged == there.items:
+        return
+    if not there.document.journal.detailed:
+        there.arrange(arranged, ">", None)
         return
     before = {id(item): str(index) for index, item in enumerate(there.items)}
     order = ", ".join(before[id(item)] for item in arranged)
@@ -68,6 +87,7 @@ VERB = Verb(
                 "position": Choice(("first", "last")),
             },
             _move,
+            _move_is_idle,
         ),
     ),
     examples=(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from ruleproxy.language.signatures import Binding, Condition, Example, Form, Place, Value, Verb
 from ruleproxy.language.types import ANY
@@ -11,6 +11,8 @@ from ruleproxy.messages.nodes import ListNode, ObjectNode, plain
 from ruleproxy.messages.values import EditRefused
 from ruleproxy.verbs.context import Context
 
+_NAMED = (places.HeaderPlace, places.QueryPlace, places.QueryFieldsPlace, places.HeadersPlace)
+
 
 def _strip(context: Context, place: Sequence[places.Place]) -> None:
     context.spend(len(place))
@@ -18,13 +20,41 @@ def _strip(context: Context, place: Sequence[places.Place]) -> None:
         target.remove()
 
 
-def _strip_from(context: Context, value: values.Value, place: Sequence[places.Place]) -> None:
+def _strip_is_idle(context: Context, place: Sequence[values.Value]) -> bool:
+    del context
+    return all((target.read() if isinstance(target, _NAMED) else target) is values.NIL for target in place)
+
+
+def _strip_from(context: Context, value: values.Value, place: Sequence[values.Value]) -> None:
     unwanted = plain(value)
     _strip_members(context, place, lambda member: values.equal(plain(member), unwanted))
 
 
-def _strip_where(context: Context, place: Sequence[places.Place], condition: Callable[[values.Value], bool]) -> None:
+def _strip_where(context: Context, place: Sequence[values.Value], condition: Callable[[values.Value], bool]) -> None:
     _strip_members(context, place, condition)
+
+
+def _strip_from_is_idle(context: Context, value: values.Value, place: Sequence[values.Value]) -> bool:
+    del context
+    return not any(values.equal(member, value) for members in lists_of(place) for member in members)
+
+
+def _strip_where_is_idle(
+    context: Context, place: Sequence[values.Value], condition: Callable[[list[values.Value]], list[bool]]
+) -> bool:
+    del context
+    return not any(True in condition(members) for members in lists_of(place))
+
+
+def lists_of(place: Sequence[values.Value]) -> Iterator[list[values.Value]]:
+    """All these lists and comma lists; an object is no list, which fails the rule."""
+    for there in place:
+        if isinstance(there, places.HeaderPlace):
+            there = there.values()
+        if isinstance(there, dict):
+            raise EditRefused("strip … in takes a list, this is an object")
+        if isinstance(there, list):
+            yield there
 
 
 def _strip_members(context: Context, place: Sequence[places.Place], unwanted: Callable[[values.Value], bool]) -> None:
@@ -58,13 +88,20 @@ VERB = Verb(
     prose="What is not there is no error. Of a header, `strip … from` and `strip … in` take members of its comma list "
     "over all its lines; a header that becomes empty goes.",
     forms=(
-        Form("strip", "strip PLACE", {"place": Place()}, _strip),
-        Form("strip_from", "strip VALUE from PLACE", {"value": Value(ANY), "place": Place("list")}, _strip_from),
+        Form("strip", "strip PLACE", {"place": Place()}, _strip, _strip_is_idle),
+        Form(
+            "strip_from",
+            "strip VALUE from PLACE",
+            {"value": Value(ANY), "place": Place("list")},
+            _strip_from,
+            _strip_from_is_idle,
+        ),
         Form(
             "strip_where",
             "strip NAME in PLACE where CONDITION",
             {"binding": Binding(), "place": Place("list"), "condition": Condition()},
             _strip_where,
+            _strip_where_is_idle,
         ),
     ),
     examples=(

@@ -1,0 +1,82 @@
+"""Telling of a rule that it changes nothing, without opening the body. See `projection`."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from ruleproxy.engine.compiling import CompiledRule
+from ruleproxy.engine.context import RunContext
+from ruleproxy.engine.projection import Pick
+from ruleproxy.messages.edited import EditedRequest
+
+
+class _PickedBody:
+    """What a rule reads in place of the body."""
+
+    __slots__ = ("root",)
+
+    def __init__(self, root: Any) -> None:
+        self.root = root
+
+
+class _PickedRequest:
+    """A request whose body is what was picked out of it; everything else is the request's own."""
+
+    __slots__ = ("_request", "body")
+
+    def __init__(self, request: EditedRequest, body: _PickedBody) -> None:
+        self._request = request
+        self.body = body
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._request, name)
+
+
+class Glance:
+    """One look at the body of a request, taken when the first rule asks and kept for the others."""
+
+    __slots__ = ("_context", "_names", "_pick", "_taken", "request")
+
+    def __init__(self, context: RunContext, pick: Pick, names: frozenset[str]) -> None:
+        self._context = context
+        self._pick = pick
+        self._names = names
+        self._taken = False
+        self.request: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    def spend(self, steps: int) -> None:
+        """Looking costs nothing: the budget is for what is done."""
+
+    def remark(self, text: str) -> None:
+        """Nobody reads the trace of a glance."""
+
+    def _take(self) -> bool:
+        if not self._taken:
+            self._taken = True
+            body = self._context.request.body
+            picked = self._pick(body.source) if body.source and body.problem is None else None
+            if picked is not None:
+                self.request = _PickedRequest(self._context.request, _PickedBody(picked))
+                body.absent = self._names - picked.keys()
+        return self.request is not None
+
+    def judge(self, rule: CompiledRule) -> Literal["matched", "unmatched"] | None:
+        """The verdict of a rule that surely changes nothing; None where it has to be run to be known."""
+        body = self._context.request.body
+        wanted, acting = rule.condition_looks, rule.action_looks
+        if (wanted is None and acting is None) or not self._take():
+            return None
+        # What an earlier rule has changed is not in the picture.
+        if rule.applies is not None and (wanted is None or not body.untouched(wanted)):
+            return None
+        try:
+            if rule.applies is not None and not rule.applies(self):  # type: ignore[arg-type]
+                return "unmatched"
+            if rule.idle is None or acting is None or not body.untouched(acting):
+                return None
+            return "matched" if rule.idle(self) else None  # type: ignore[arg-type]
+        except Exception:  # noqa: BLE001 - whatever went wrong goes wrong again, and is reported, when the rule runs
+            return None
