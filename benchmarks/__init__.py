@@ -1,0 +1,1 @@
+"""What is measured, how, and against whom: `python -m benchmarks` runs it, docs/benchmarks.md describes it."""

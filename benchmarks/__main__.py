@@ -1,0 +1,85 @@
+"""`python -m benchmarks`: measure, print one table, exit with 1 outside the bars."""
+
+from __future__ import annotations
+
+import json
+import platform
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+
+from benchmarks.failure import BenchmarkFailed
+from benchmarks.load import require_wrk
+from benchmarks.payloads import make_payloads
+from benchmarks.report import Line, lines_as_json, render_table
+
+PARTS = ("engine", "scaling", "server", "streams")
+
+
+@click.command()
+@click.option("--only", multiple=True, type=click.Choice(PARTS), help="Measure this part; may be given more than once.")
+@click.option("--seconds", default=2, type=click.IntRange(1, 5), show_default=True, help="Of load in each window.")
+@click.option("--rounds", default=4, type=click.IntRange(1, 10), show_default=True, help="Windows of each figure.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write every round here.")
+def main(only: tuple[str, ...], seconds: int, rounds: int, json_file: Path | None) -> None:
+    """Measure ruleproxy beside others.
+
+    Exit codes: 0 within the bars, 1 outside, 2 usage or nothing could be measured.
+    """
+    # To be stopped is to leave every block: what was started is stopped there.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    begun = time.monotonic()
+    try:
+        lines = _measure(only or PARTS, rounds, seconds)
+    except BenchmarkFailed as failure:
+        print(f"benchmarks: {failure}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    print(render_table(lines))
+    print(f"\nmedian of the rounds, ± half of their range; {time.monotonic() - begun:.0f} s, "
+          f"Python {platform.python_version()}")  # fmt: skip
+    if json_file is not None:
+        json_file.write_text(json.dumps({"python": platform.python_version(), "lines": lines_as_json(lines)}, indent=1))
+    outside = [f"{line.title}: {excess}" for line in lines for excess in line.excess]
+    for text in outside:
+        print(f"outside the bar: {text}")
+    sys.exit(1 if outside else 0)
+
+
+def _measure(parts: Sequence[str], rounds: int, seconds: int) -> list[Line]:
+    from benchmarks.in_process import measure_engine, measure_scaling
+    from benchmarks.served_requests import measure_requests
+    from benchmarks.served_streams import measure_streams
+    from benchmarks.stacks import run_field
+
+    payloads = make_payloads()
+    lines: list[Line] = []
+
+    def run(part: str, measure: Callable[[], list[Line]]) -> None:
+        if part in parts:
+            print(f"measuring: {part}", file=sys.stderr, flush=True)
+            lines.extend(measure())
+
+    with tempfile.TemporaryDirectory(prefix="ruleproxy-benchmarks-") as name:
+        folder = Path(name)
+        run("engine", lambda: measure_engine(payloads))
+        run("scaling", lambda: measure_scaling(payloads, folder / "scaling"))
+        if {"server", "streams"} & set(parts):
+            require_wrk()
+            with run_field(folder) as field:
+                for text in field.skipped:
+                    print(text, flush=True)
+                run("server", lambda: measure_requests(
+                    field, payloads, folder / "bodies", rounds=rounds, seconds=seconds))  # fmt: skip
+                run("streams", lambda: measure_streams(field, payloads, rounds=rounds, seconds=seconds))
+    return lines
+
+
+if __name__ == "__main__":
+    main()
