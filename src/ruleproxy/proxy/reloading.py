@@ -11,8 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from watchfiles import awatch
-
 from ruleproxy.engine.loading import Loaded, load_rules
 from ruleproxy.engine.ruleset import EMPTY, Ruleset
 from ruleproxy.engine.running import Outcome
@@ -20,15 +18,12 @@ from ruleproxy.language.diagnostics import Severity
 from ruleproxy.language.exporting import to_dict
 from ruleproxy.language.reporting import render_all
 from ruleproxy.messages.upstreams import Upstream
+from ruleproxy.proxy.watching import look_at, watch_places
 
 _log = logging.getLogger("ruleproxy")
 
-_REST_MS = 100
-"""A folder is read when nothing in it changed for this long: editors write in several steps."""
-_LONGEST_MS = 1_000
-"""A folder that never comes to rest is looked at this often."""
-_LOOK_MS = 1_000
-"""How often the files are looked at where no event tells of a change (a link switched, a network mount)."""
+_REST_SECONDS = 0.1
+"""Files are read when nothing about them changed for this long: editors write in several steps."""
 
 _TRIES = 20
 
@@ -51,9 +46,9 @@ class RulesInForce:
 
     def load(self) -> Loaded:
         """Read the folders; the rules come into force if nothing is wrong with them, else the old ones stay."""
-        seen = signature(self._folders)
+        seen = look_at(self._folders).files
         loaded = load_rules(self._folders, self._upstreams)
-        if signature(self._folders) != seen:
+        if look_at(self._folders).files != seen:
             # Something was written while we read: what we have is of two states. The next look reads it again.
             self._seen = None
             return Loaded(None, [], [], 0)
@@ -75,34 +70,26 @@ class RulesInForce:
         for _ in range(_TRIES):
             if loaded.ruleset is not None or loaded.errors:
                 break
-            time.sleep(_REST_MS / 1000)
+            time.sleep(_REST_SECONDS)
             loaded = self.load()
         return loaded
 
     async def watch(self) -> None:
         """Reload on every change of the folders until cancelled."""
-        while True:
-            folders = [path for path in self._folders if path.exists()]
-            if not folders:
-                await asyncio.sleep(_LOOK_MS / 1000)
-                await self._look()
-                continue
-            places = [path.resolve() for path in folders]
-            changes = awatch(*places, step=_REST_MS, debounce=_LONGEST_MS, rust_timeout=_LOOK_MS, yield_on_timeout=True)
-            async for _ in changes:
-                await self._look()
-                # A folder that is another one now, or one more, needs a watch of its own.
-                if [path.resolve() for path in self._folders if path.exists()] != places:
-                    break
+        await watch_places(self._folders, self._look)
 
     async def _look(self) -> None:
-        for _ in range(_TRIES):
-            if signature(self._folders) == self._seen or not any(path.exists() for path in self._folders):
+        """Read the files if they are others than those that were read last, once they have come to rest."""
+        while (state := await asyncio.to_thread(look_at, self._folders)).files != self._seen:
+            await asyncio.sleep(_REST_SECONDS)
+            if await asyncio.to_thread(look_at, self._folders) != state:
+                continue
+            if not any(path.exists() for path in self._folders):
+                if self._seen is not None:
+                    _log.warning("no rules are there any more: rules %s stay in force", self.current.digest[:7])
+                self._seen = state.files
                 return
-            loaded = await asyncio.to_thread(self.load)
-            self._tell(loaded)
-            if loaded.ruleset is None and not loaded.errors:
-                await asyncio.sleep(_REST_MS / 1000)
+            self._tell(await asyncio.to_thread(self.load))
 
     def _tell(self, loaded: Loaded) -> None:
         if loaded.ruleset is not None:
@@ -165,22 +152,6 @@ def describe_problems(loaded: Loaded, *, colour: bool = False) -> str:
     if loaded.diagnostics:
         lines.append(render_all(loaded.diagnostics, colour=colour).rstrip())
     return "\n".join(lines)
-
-
-def signature(folders: Sequence[Path]) -> object:
-    """Something that differs when a file of these folders does: names, sizes, times and identities."""
-    found: list[tuple[str, int, int, int]] = []
-    for folder in folders:
-        files = sorted(folder.rglob("*")) if folder.is_dir() else [folder]
-        for file in files:
-            if file.suffix not in (".rules", ".toml", ".json"):
-                continue
-            try:
-                status = file.stat()
-            except OSError:
-                continue
-            found.append((str(file), status.st_mtime_ns, status.st_size, status.st_ino))
-    return tuple(found)
 
 
 def _moment(seconds: float) -> str:

@@ -1,0 +1,392 @@
+"""Rules edited while the server runs: what is under way keeps its rules, and no half of an edit is ever in force."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.events import text_of, types_of
+from support.raw_client import RawClient
+from support.recording_upstream import OK, RecordingUpstream, WaitFor, recording_upstream
+from support.server_process import ServerProcess, server_process
+
+BROKEN = 'edition 1\n\nrule "mark" on request the\n  strip request.body\nend\n'
+
+
+def marking(value: str, name: str = "x-one") -> str:
+    """A rules file that says in a header which rules a request went through."""
+    return f'edition 1\n\nrule "mark {name}" on request then\n  rewrite request.headers["{name}"] = "{value}"\nend\n'
+
+
+@dataclass
+class Watched:
+    """A server whose rules are edited, and the upstream that sees which ones were in force."""
+
+    server: ServerProcess
+    upstream: RecordingUpstream
+    rules: Path
+
+    def marks(self) -> tuple[bytes, ...]:
+        """What the rules in force write into a request that is sent now."""
+        with RawClient(self.server.port) as client:
+            assert client.ask(body=b"{}").status == 200
+        request = self.upstream.requests[-1]
+        return tuple(value for name in (b"x-one", b"x-two") for value in request.values(name))
+
+    def wait_for_marks(self, *expected: bytes) -> None:
+        """Send requests until these rules are in force."""
+        self.wait_until(lambda: self.marks() == expected, f"the rules {expected} never came into force")
+
+    def wait_until(self, condition: Callable[[], bool], complaint: str) -> None:
+        deadline = time.monotonic() + 15
+        while not condition():
+            assert time.monotonic() < deadline, f"{complaint}: {self.server.log.decode()[-3000:]}"
+            time.sleep(0.02)
+
+    def status(self) -> dict[str, Any]:
+        """What the control page says."""
+        with RawClient(self.server.port) as client:
+            lines = b"GET /_ruleproxy/status HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+            client.send(lines)
+            found: dict[str, Any] = json.loads(client.read_answer().body)
+            return found
+
+
+@contextmanager
+def watching(folder: Path, upstream: RecordingUpstream, *arguments: str) -> Iterator[Watched]:
+    with server_process(folder, upstream.url, *arguments) as server:
+        yield Watched(server, upstream, folder / "rules")
+
+
+@pytest.fixture
+def upstream() -> Iterator[RecordingUpstream]:
+    with recording_upstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def watched(tmp_path: Path, upstream: RecordingUpstream) -> Iterator[Watched]:
+    """Two files of rules, `old` in force."""
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "1.rules").write_text(marking("old"))
+    (rules / "2.rules").write_text(marking("old", "x-two"))
+    with watching(tmp_path, upstream) as watched:
+        assert watched.marks() == (b"old", b"old")
+        yield watched
+
+
+def test_an_edit_in_mid_answer(tmp_path: Path, upstream: RecordingUpstream) -> None:
+    """A faked stream under way ends as one and by the response rules it began with; the next request has the new."""
+    rules = tmp_path / "rules"
+    rules.mkdir()
+
+    def text(value: str, stream: str) -> str:
+        return marking(value) + (
+            f'\nrule "stream" on request\nwhen request.wants_stream then\n  {stream}\nend\n'
+            '\nrule "answer" on response\nwhen not response.streamed then\n'
+            f'  rewrite response.headers["x-answer"] = "{value}"\n  rewrite response.body.model = "{value}"\nend\n'
+        )
+
+    message = b'{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"hi"}]}'
+    released = threading.Event()
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(message)
+    (rules / "1.rules").write_text(text("old", "fake_stream"))
+    asked = b'{"model":"m","stream":true}'
+    with watching(tmp_path, upstream) as watched, RawClient(watched.server.port) as client:
+        upstream.answer = lambda _: (head + message[:20], WaitFor(released), message[20:])
+        client.send(b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(asked), asked))
+        upstream.wait_until(lambda seen: len(seen.requests) == 1)
+        upstream.answer = lambda _: (head + message,)
+        (rules / "1.rules").write_text(text("new", 'note "as it comes"'))
+        watched.wait_for_marks(b"new")
+        released.set()
+        answer = client.read_answer()
+        later = client.ask(body=asked)
+    assert upstream.requests[0].values(b"x-one") == [b"old"]
+    assert answer.values(b"x-answer") == [b"old"]
+    assert types_of(answer.body)[0] == "message_start"
+    assert text_of(answer.body) == "hi"
+    assert b'"model":"old"' in answer.body
+    assert later.values(b"x-answer") == [b"new"]
+    assert later.values(b"content-type") == [b"application/json"]
+    assert json.loads(later.body)["model"] == "new"
+
+
+def test_an_edit_in_mid_stream(watched: Watched) -> None:
+    """A live stream goes on to its end, byte for byte, while other rules come into force and a broken edit is made."""
+    events = [b'event: ping\ndata: {"type":"ping","n":%d}\n\n' % number for number in range(3)]
+    steps = [threading.Event(), threading.Event()]
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: %d\r\n\r\n" % len(b"".join(events))
+    watched.upstream.answer = lambda _: (
+        head,
+        events[0],
+        WaitFor(steps[0]),
+        events[1],
+        WaitFor(steps[1]),
+        events[2],
+    )
+    with RawClient(watched.server.port) as client:
+        client.send(b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+        client.read_until(b"\r\n\r\n")
+        assert client.read_bytes(len(events[0])) == events[0]
+        watched.upstream.answer = lambda _: (OK,)
+        (watched.rules / "1.rules").write_text(marking("new"))
+        watched.wait_for_marks(b"new", b"old")
+        steps[0].set()
+        assert client.read_bytes(len(events[1])) == events[1]
+        (watched.rules / "1.rules").write_text(BROKEN)
+        watched.server.wait_for_log(rb"stay in force")
+        steps[1].set()
+        assert client.read_bytes(len(events[2])) == events[2]
+        assert client.ask(body=b"{}").status == 200
+
+
+def test_a_broken_edit(watched: Watched) -> None:
+    """Says where and what in the log and in the status; the last good rules stay until the next good edit."""
+    before = watched.status()["rules"]
+    (watched.rules / "2.rules").write_text(BROKEN)
+    watched.server.wait_for_log(rb"rules [0-9a-f]{7} stay in force")
+    log = watched.server.log.decode()
+    assert "error[RP1" in log
+    assert "2.rules:3:" in log
+    assert watched.marks() == (b"old", b"old")
+    status = watched.status()
+    assert status["rules"]["hash"] == before["hash"]
+    assert status["rejected"]["errors"] >= 1
+    assert status["rejected"]["diagnostics"][0]["code"].startswith("RP1")
+    (watched.rules / "2.rules").write_text(marking("new", "x-two"))
+    watched.wait_for_marks(b"old", b"new")
+    status = watched.status()
+    assert status["rejected"] is None
+    assert status["rules"]["hash"] != before["hash"]
+    assert status["rules"]["since"] > before["since"]
+    assert status["rules"]["reloads"] == 1
+
+
+def test_a_folder_is_all_or_nothing(watched: Watched) -> None:
+    """One file right and one broken: neither is in force."""
+    (watched.rules / "1.rules").write_text(marking("new"))
+    (watched.rules / "2.rules").write_text(BROKEN)
+    watched.server.wait_for_log(rb"stay in force")
+    assert watched.marks() == (b"old", b"old")
+    (watched.rules / "2.rules").write_text(marking("new", "x-two"))
+    watched.wait_for_marks(b"new", b"new")
+
+
+def test_going_back_to_what_was_in_force(watched: Watched) -> None:
+    """Undoing a broken edit clears the rejection, although the rules are the same as before."""
+    (watched.rules / "1.rules").write_text(BROKEN)
+    watched.wait_until(lambda: watched.status()["rejected"] is not None, "the broken edit was never rejected")
+    (watched.rules / "1.rules").write_text(marking("old"))
+    watched.wait_until(lambda: watched.status()["rejected"] is None, "the rejection was never taken back")
+    assert watched.marks() == (b"old", b"old")
+
+
+def rename_over(rules: Path) -> None:
+    for name, header in (("1.rules", "x-one"), ("2.rules", "x-two")):
+        (rules / f".{name}.swp").write_text(marking("new", header))
+        (rules / f".{name}.swp").rename(rules / name)
+
+
+def write_in_halves(rules: Path) -> None:
+    for name, header in (("1.rules", "x-one"), ("2.rules", "x-two")):
+        text = marking("new", header)
+        with (rules / name).open("w") as file:
+            for piece in (text[:9], text[9:-4], text[-4:]):
+                file.write(piece)
+                file.flush()
+                time.sleep(0.03)
+
+
+def save_with_backup(rules: Path) -> None:
+    for name, header in (("1.rules", "x-one"), ("2.rules", "x-two")):
+        (rules / name).rename(rules / f"{name}~")
+        (rules / name).write_text(marking("new", header))
+        (rules / f"{name}~").unlink()
+
+
+def write_in_place(rules: Path) -> None:
+    for name, header in (("1.rules", "x-one"), ("2.rules", "x-two")):
+        with (rules / name).open("r+") as file:
+            file.write(marking("new", header))
+
+
+def replace_folder(rules: Path) -> None:
+    fresh = rules.parent / "fresh"
+    fresh.mkdir()
+    (fresh / "1.rules").write_text(marking("new"))
+    (fresh / "2.rules").write_text(marking("new", "x-two"))
+    rules.rename(rules.parent / "gone")
+    fresh.rename(rules)
+
+
+@pytest.mark.parametrize("edit", [rename_over, write_in_halves, save_with_backup, write_in_place, replace_folder])
+def test_ways_to_write(watched: Watched, edit: Callable[[Path], None]) -> None:
+    """However an editor saves, the new rules come into force, and never one file's without the other's."""
+    edit(watched.rules)
+    seen = {watched.marks()}
+    deadline = time.monotonic() + 15
+    while (b"new", b"new") not in seen and time.monotonic() < deadline:
+        seen.add(watched.marks())
+    assert seen <= {(b"old", b"old"), (b"new", b"new")}
+    assert (b"new", b"new") in seen
+
+
+def test_no_half_is_ever_in_force(watched: Watched) -> None:
+    """Files written in halves that would each be right, over and over, while requests come without a break."""
+    writing = threading.Event()
+    writing.set()
+
+    def write() -> None:
+        # Longer than any bound on waiting for rest; each half comes sooner than a folder counts as at rest.
+        for round_number in range(24):
+            value = f"r{round_number}"
+            with (watched.rules / "1.rules").open("w") as file:
+                file.write(marking(value))
+                file.flush()
+                time.sleep(0.04)
+                file.write(f'\nrule "rest" on request then\n  rewrite request.headers["x-two"] = "{value}"\nend\n')
+            time.sleep(0.03)
+        writing.clear()
+
+    (watched.rules / "2.rules").unlink()
+    watched.wait_for_marks(b"old")
+    with (watched.rules / "1.rules").open("a") as file:
+        file.write('\nrule "rest" on request then\n  rewrite request.headers["x-two"] = "old"\nend\n')
+    watched.wait_for_marks(b"old", b"old")
+    writer = threading.Thread(target=write)
+    writer.start()
+    seen: set[tuple[bytes, ...]] = set()
+    while writing.is_set():
+        seen.add(watched.marks())
+    writer.join()
+    assert all(len(marks) == 2 and marks[0] == marks[1] for marks in seen), seen
+    watched.wait_for_marks(b"r23", b"r23")
+
+
+def test_files_come_and_go(watched: Watched) -> None:
+    """A deleted file's rules are out of force, those of a new file and of a new folder in force."""
+    (watched.rules / "2.rules").unlink()
+    watched.wait_for_marks(b"old")
+    (watched.rules / "team").mkdir()
+    (watched.rules / "team" / "2.rules").write_text(marking("team", "x-two"))
+    watched.wait_for_marks(b"old", b"team")
+    (watched.rules / "team" / "2.rules").write_text(marking("again", "x-two"))
+    watched.wait_for_marks(b"old", b"again")
+    (watched.rules / "9.rules").write_text(marking("last").replace('rule "mark', 'rule "last mark'))
+    watched.wait_for_marks(b"last", b"again")
+
+
+def test_what_is_no_rules_file(watched: Watched) -> None:
+    """Hidden files, editors' copies and other files are passed over, however broken."""
+    reloads = watched.status()["rules"]["reloads"]
+    for name in (".1.rules", "1.rules.tmp", "1.rules~", "notes.txt", "4913"):
+        (watched.rules / name).write_text(BROKEN)
+    (watched.rules / "1.rules").write_text(marking("new"))
+    watched.wait_for_marks(b"new", b"old")
+    assert watched.status()["rejected"] is None
+    assert watched.status()["rules"]["files"] == 2
+    assert watched.status()["rules"]["reloads"] == reloads + 1
+
+
+def test_a_mounted_folder_that_is_switched(tmp_path: Path, upstream: RecordingUpstream) -> None:
+    """Files that are links through `..data`, which is switched from one state to the next as a whole."""
+    rules = tmp_path / "rules"
+    for value in ("old", "new"):
+        state = rules / f"..{value}"
+        state.mkdir(parents=True)
+        (state / "1.rules").write_text(marking(value))
+        (state / "2.rules").write_text(marking(value, "x-two"))
+    (rules / "..data").symlink_to("..old")
+    for name in ("1.rules", "2.rules"):
+        (rules / name).symlink_to(f"..data/{name}")
+    with watching(tmp_path, upstream) as watched:
+        assert watched.marks() == (b"old", b"old")
+        switch(rules / "..data", "..new")
+        watched.wait_for_marks(b"new", b"new")
+        assert {tuple(request.values(b"x-one") + request.values(b"x-two")) for request in upstream.requests} == {
+            (b"old", b"old"),
+            (b"new", b"new"),
+        }
+
+
+def test_a_rules_path_that_is_a_switched_link(tmp_path: Path, upstream: RecordingUpstream) -> None:
+    """A deployed release: `rules` itself is the link; the folder behind it is watched before and after."""
+    for value in ("old", "new"):
+        (tmp_path / value).mkdir()
+        (tmp_path / value / "1.rules").write_text(marking(value))
+    (tmp_path / "rules").symlink_to("old")
+    with watching(tmp_path, upstream) as watched:
+        assert watched.marks() == (b"old",)
+        switch(tmp_path / "rules", "new")
+        watched.wait_for_marks(b"new")
+        (tmp_path / "new" / "1.rules").write_text(marking("newer"))
+        watched.wait_for_marks(b"newer")
+
+
+def test_a_linked_subfolder(tmp_path: Path, upstream: RecordingUpstream) -> None:
+    """Rules that a link brings in from elsewhere are watched where they are."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "1.rules").write_text(marking("old"))
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "team").symlink_to(elsewhere)
+    with watching(tmp_path, upstream) as watched:
+        assert watched.marks() == (b"old",)
+        (elsewhere / "1.rules").write_text(marking("new"))
+        watched.wait_for_marks(b"new")
+
+
+def test_rules_that_were_not_there_at_the_start(tmp_path: Path, upstream: RecordingUpstream) -> None:
+    """The default folder may come later."""
+    with watching(tmp_path, upstream) as watched:
+        watched.rules.rmdir()
+        assert watched.marks() == ()
+        watched.rules.mkdir()
+        (watched.rules / "1.rules").write_text(marking("new"))
+        watched.wait_for_marks(b"new")
+
+
+def test_a_single_file(tmp_path: Path, upstream: RecordingUpstream) -> None:
+    """`--rules FILE` is watched like a folder, also where the file is replaced."""
+    file = tmp_path / "only.rules"
+    file.write_text(marking("old"))
+    with watching(tmp_path, upstream, "--rules", str(file)) as watched:
+        assert watched.marks() == (b"old",)
+        file.write_text(marking("new"))
+        watched.wait_for_marks(b"new")
+        fresh = tmp_path / "fresh"
+        fresh.write_text(marking("newer"))
+        fresh.rename(file)
+        watched.wait_for_marks(b"newer")
+
+
+def test_a_pack_of_ones_own(tmp_path: Path, upstream: RecordingUpstream) -> None:
+    """An edit in a pack that the rules use, in the rules folder, is an edit of the rules."""
+    pack = tmp_path / "rules" / "packs" / "acme"
+    pack.mkdir(parents=True)
+    manifest = 'name = "acme/mark"\nversion = "1"\nedition = 1\ndescription = "marks"\n'
+    (pack / "pack.toml").write_text(manifest)
+    (pack / "1.rules").write_text(marking("old"))
+    (tmp_path / "rules" / "1.rules").write_text('edition 1\n\nuse "acme/mark"\n')
+    with watching(tmp_path, upstream) as watched:
+        assert watched.marks() == (b"old",)
+        (pack / "1.rules").write_text(marking("new"))
+        watched.wait_for_marks(b"new")
+
+
+def switch(link: Path, target: str) -> None:
+    """Let a link name another target, without a moment in which it is gone."""
+    fresh = link.with_name(link.name + "_tmp")
+    os.symlink(target, fresh)
+    fresh.rename(link)
