@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -388,5 +387,5 @@ def test_a_pack_of_ones_own(tmp_path: Path, upstream: RecordingUpstream) -> None
 def switch(link: Path, target: str) -> None:
     """Let a link name another target, without a moment in which it is gone."""
     fresh = link.with_name(link.name + "_tmp")
-    os.symlink(target, fresh)
+    fresh.symlink_to(target)
     fresh.rename(link)
