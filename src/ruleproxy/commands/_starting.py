@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from ruleproxy.proxy.reloading import RulesInForce
     from ruleproxy.proxy.settings import Settings
-
-_log = logging.getLogger("ruleproxy")
-
 
 class CannotStart(Exception):
     """The rules cannot be used; `code` is the exit code that says so. The text has every diagnostic."""
@@ -27,19 +24,23 @@ def load_in_force(settings: Settings, *, named: bool) -> RulesInForce:
     Raises `CannotStart`.
     """
     from ruleproxy.proxy.assembly import declared_upstreams
-    from ruleproxy.proxy.reloading import RulesInForce, describe, describe_problems
+    from ruleproxy.proxy.reloading import RulesInForce, describe_problems
 
     missing = [folder for folder in settings.rules if not folder.exists()]
     if missing and named:
         raise CannotStart(2, f"no rules at {missing[0]}: no such file or folder")
     in_force = RulesInForce(settings.rules, declared_upstreams(settings))
     if missing:
-        _log.warning("no rules at %s: everything passes as it comes until there are some", missing[0])
         return in_force
     loaded = in_force.load_first()
     if loaded.ruleset is None:
         problems = describe_problems(loaded, colour=sys.stderr.isatty())
         count = f"{loaded.errors} error{'' if loaded.errors == 1 else 's'}"
         raise CannotStart(1, f"the rules are broken: {count}\n{problems}")
-    _log.info("rules %s: %s", loaded.ruleset.digest[:7], describe(len(loaded.ruleset), loaded.files))
     return in_force
+
+
+def log_to(stream: TextIO, level: int = logging.INFO) -> None:
+    """Write the log to a stream, one plain line a record; what libraries say only from warnings on."""
+    logging.basicConfig(stream=stream, level=logging.WARNING, format="%(message)s")
+    logging.getLogger("ruleproxy").setLevel(level)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,9 +33,10 @@ use "ruleproxy/strict-apim" with {{
 @click.option("--keep", is_flag=True, help="Stay up afterwards, for a client of your own.")
 def command(keep: bool) -> None:
     """Show a request that a strict gateway refuses, and the same request through the rules."""
+    from ruleproxy.commands._starting import log_to
     from ruleproxy.proxy.server import run_in_loop
 
-    logging.basicConfig(level=logging.INFO if keep else logging.ERROR, format="%(message)s")
+    log_to(sys.stderr, logging.INFO if keep else logging.ERROR)
     raise SystemExit(run_in_loop(_demonstrate(keep=keep)))
 
 

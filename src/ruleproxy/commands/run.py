@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 import sys
@@ -49,7 +48,7 @@ def command(
     Without --upstream the present ANTHROPIC_BASE_URL is the upstream. The exit code is the command's (128 + n where
     signal n ended it), or 125 if it could not be started.
     """
-    from ruleproxy.commands._starting import CannotStart, load_in_force
+    from ruleproxy.commands._starting import CannotStart, load_in_force, log_to
     from ruleproxy.proxy.assembly import assemble, declared_upstreams
     from ruleproxy.proxy.server import CannotListen, open_listener, run_in_loop, url_of
     from ruleproxy.proxy.settings import BadSetting, read_settings
@@ -60,7 +59,7 @@ def command(
     flags = {"rules": rules, "upstreams": upstream, "record": record, "listen": "127.0.0.1:0"}
     descriptor, log = tempfile.mkstemp(prefix="ruleproxy-", suffix=".log")
     stream = os.fdopen(descriptor, "a", buffering=1, encoding="utf-8")
-    logging.basicConfig(stream=stream, level=logging.INFO, format="%(message)s")
+    log_to(stream)
     try:
         settings = read_settings({key: value for key, value in flags.items() if value}, environment, config)
         in_force = load_in_force(settings, named=bool(rules))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from pathlib import Path
@@ -34,7 +33,7 @@ def command(
 
     Exit codes: 0 stopped, 1 the rules are broken or the address is taken, 2 usage.
     """
-    from ruleproxy.commands._starting import CannotStart, load_in_force
+    from ruleproxy.commands._starting import CannotStart, load_in_force, log_to
     from ruleproxy.proxy.assembly import assemble
     from ruleproxy.proxy.server import CannotListen, open_listener, run_server
     from ruleproxy.proxy.settings import BadSetting, read_settings
@@ -48,7 +47,7 @@ def command(
         "base_path": base_path,
         "allow_remote": allow_remote or None,
     }
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
+    log_to(sys.stderr)
     try:
         settings = read_settings({key: value for key, value in flags.items() if value}, os.environ, config)
     except (BadSetting, OSError) as error:

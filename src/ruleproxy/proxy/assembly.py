@@ -58,6 +58,7 @@ def assemble(
 
     def start() -> None:
         tasks.add(asyncio.get_running_loop().create_task(rules.watch()))
+        _log.info("%s", rules.describe())
         _log.info("listening on %s", url)
 
     return ProxyApp(

@@ -94,12 +94,19 @@ class RulesInForce:
     def _tell(self, loaded: Loaded) -> None:
         if loaded.ruleset is not None:
             self._reloads += 1
-            _log.info("rules %s in force: %s", self.current.digest[:7], describe(len(self.current), loaded.files))
+            _log.info("%s", self.describe())
             warnings = [d for d in loaded.diagnostics if d.severity is Severity.WARNING]
             if warnings:
                 _log.warning("%s", render_all(warnings).rstrip())
         elif loaded.errors:
             _log.error("%s\nnot loaded: rules %s stay in force", describe_problems(loaded), self.current.digest[:7])
+
+    def describe(self) -> str:
+        """What is in force, in one line."""
+        missing = [str(folder) for folder in self._folders if not folder.exists()]
+        if missing:
+            return f"no rules at {missing[0]}: everything passes as it comes until there are some"
+        return f"rules {self.current.digest[:7]} in force: {describe(len(self.current), self._files)}"
 
     def observe(self, outcomes: Sequence[Outcome]) -> None:
         """Count what rules did, and say of a failing rule that it fails, once for each reason."""
