@@ -1,10 +1,12 @@
 """What rules read, write and may do."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ruleproxy.language import syntax
 from ruleproxy.language.effects import Effects, rule_effects
-from ruleproxy.language.parsing import parse
+from ruleproxy.language.parsing import parse, parse_expression
 from ruleproxy.language.source import Source
 from support.vocabulary import design_vocabulary
 
@@ -45,6 +47,74 @@ def test_what_a_condition_asks_for(condition: str, methods: set[str] | None, pat
     assert found.paths == (None if paths is None else frozenset(paths))
 
 
+METHODS = ("GET", "POST", "PUT")
+PATHS = ("/a", "/b", "/c")
+
+
+@st.composite
+def conditions(draw: st.DrawFn, depth: int = 4) -> str:
+    """A condition on method and path alone."""
+    kind = draw(st.sampled_from(("leaf", "leaf", "and", "or", "not", "group") if depth else ("leaf",)))
+    if kind in ("and", "or"):
+        return f"({draw(conditions(depth - 1))}) {kind} ({draw(conditions(depth - 1))})"
+    if kind in ("not", "group"):
+        return f"{kind.replace('group', '')}({draw(conditions(depth - 1))})"
+    attribute, values = draw(st.sampled_from((("request.method", METHODS), ("request.path", PATHS))))
+    some = ", ".join(f'"{value}"' for value in draw(st.lists(st.sampled_from(values), min_size=1, max_size=3)))
+    value = draw(st.sampled_from(values))
+    return draw(
+        st.sampled_from(
+            (
+                f'{attribute} == "{value}"',
+                f'"{value}" == {attribute}',
+                f'{attribute} ~= "{value}"',
+                f"{attribute} in {{ {some} }}",
+                f'original.{attribute} == "{value}"',
+            )
+        )
+    )
+
+
+def holds(node: syntax.Expression, method: str, path: str) -> bool:
+    """The value of such a condition for a request that came as it is."""
+    match node:
+        case syntax.Group(inner=inner):
+            return holds(inner, method, path)
+        case syntax.Unary(operand=operand):
+            return not holds(operand, method, path)
+        case syntax.Binary(operator="and", left=left, right=right):
+            return holds(left, method, path) and holds(right, method, path)
+        case syntax.Binary(operator="or", left=left, right=right):
+            return holds(left, method, path) or holds(right, method, path)
+        case syntax.Binary(operator="in", left=left, right=syntax.Table(fields=fields)):
+            return text_value(left, method, path) in [text_value(entry.value, method, path) for entry in fields]
+        case syntax.Binary(operator=operator, left=left, right=right):
+            return (text_value(left, method, path) == text_value(right, method, path)) == (operator == "==")
+    raise AssertionError(node)
+
+
+def text_value(node: syntax.Expression, method: str, path: str) -> str:
+    if isinstance(node, syntax.Literal):
+        return str(node.value)
+    assert isinstance(node, syntax.Path)
+    step = node.steps[-1]
+    assert isinstance(step, syntax.Member)
+    return {"method": method, "path": path}[step.name]
+
+
+@settings(max_examples=300, deadline=None)
+@given(conditions())
+def test_no_message_is_left_out_on_which_a_rule_may_act(condition: str) -> None:
+    """Whatever a condition is, what it asks for allows every request for which it holds."""
+    found = effects_of_condition(condition)
+    tree = parse_expression(condition)
+    for method in METHODS:
+        for path in PATHS:
+            if holds(tree, method, path):
+                assert found.methods is None or method in found.methods
+                assert found.paths is None or path in found.paths
+
+
 def test_a_rule_without_condition_may_act_on_anything() -> None:
     """No `when`, no restriction."""
     found = effects_of('rule "a" on response then\n  stop\nend\n')
@@ -54,9 +124,9 @@ def test_a_rule_without_condition_may_act_on_anything() -> None:
 def test_a_required_rule_acts_by_failing() -> None:
     """What comes after a part that may fail does not restrict a rule that refuses when it fails."""
     condition = 'request.method == "POST" and request.body.max_tokens > 4 and request.path == "/a"'
-    assert effects_of_condition(condition).paths == {"/a"}
+    assert effects_of_condition(condition).paths == frozenset(("/a",))
     required = effects_of_condition(condition, ", required")
-    assert required.methods == {"POST"}
+    assert required.methods == frozenset(("POST",))
     assert required.paths is None
     assert effects_of_condition('request.body.stream and request.path == "/a"', ", required").paths is None
     assert (

@@ -17,7 +17,7 @@ ROOTS: Final[Mapping[Stage, frozenset[str]]] = {
     "event": frozenset({"request", "upstream", "parameters", "original", "event", "stream"}),
     "failure": frozenset({"request", "upstream", "parameters", "original", "failure"}),
     "file": frozenset({"parameters"}),
-    "test": frozenset({"request", "response", "upstream", "events", "original"}),
+    "test": frozenset({"request", "response", "upstream", "events", "original", "parameters"}),
 }
 """The roots of each stage."""
 

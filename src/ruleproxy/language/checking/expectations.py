@@ -9,8 +9,8 @@ from ruleproxy.language.checking.expressions import check_condition, type_expres
 from ruleproxy.language.checking.findings import did_you_mean
 from ruleproxy.language.checking.kinds import needs, put_article, with_article
 from ruleproxy.language.checking.scope import Scope, bare, literal_string
-from ruleproxy.language.roots import ROOT_SHAPES, names_of
-from ruleproxy.language.types import JSON, STRING, Type, of
+from ruleproxy.language.roots import FAILURES, names_of
+from ruleproxy.language.types import INT, JSON, STRING, Type, of
 
 SUBJECTS: Mapping[str, Mapping[str, Type]] = {
     "request": {
@@ -22,14 +22,10 @@ SUBJECTS: Mapping[str, Mapping[str, Type]] = {
         "body": JSON,
         "body_text": STRING,
     },
-    "response": {"status": of("int"), "headers": of("object"), "body": JSON, "body_text": STRING},
-    "upstream": ROOT_SHAPES["upstream"].fields,
-    "failure": {
-        "kind": names_of(*(ROOT_SHAPES["failure"].fields["kind"].choices or ())),
-        "message": STRING,
-        "error": of("object"),
-    },
-    "event": {"type": of("string"), "data": JSON},
+    "response": {"status": INT, "headers": of("object"), "body": JSON, "body_text": STRING},
+    "upstream": {"name": STRING, "host": STRING, "url": STRING},
+    "failure": {"kind": names_of(*FAILURES), "message": STRING},
+    "event": {"type": STRING, "data": JSON},
 }
 """What can be given, by subject, and the fields of each."""
 
@@ -120,6 +116,16 @@ def check_fields(scope: Scope, subject: str, table: syntax.Table) -> None:
             wanted = fields[name].kinds
             what = f"`{name}` takes {with_article(Type(wanted - {'nil'}))}"
             needs(scope, field.value, known, wanted | {"nil", "null"}, what)
+            check_choice(scope, field.value, fields[name])
+
+
+def check_choice(scope: Scope, node: syntax.Expression, wanted: Type) -> None:
+    """A string that has to be one of a few."""
+    text = literal_string(node)
+    if text is None or wanted.choices is None or text in wanted.choices:
+        return
+    offer = did_you_mean(text, wanted.choices) or (f"one of: {', '.join(sorted(wanted.choices))}",)
+    scope.findings.add("RP201", f'unknown kind "{text}"', node.span, help=offer)
 
 
 def check_expectation(scope: Scope, expectation: syntax.Expect, rules: Collection[str], packs: Collection[str]) -> None:
@@ -133,7 +139,7 @@ def check_expectation(scope: Scope, expectation: syntax.Expect, rules: Collectio
     if expectation.verdict == "unchanged" and isinstance(subject, syntax.Path):
         type_steps(scope, subject)
     elif expectation.verdict in RULE_VERDICTS and isinstance(subject, str) and subject not in rules:
-        if any(subject.startswith(f"{pack}/") for pack in packs):
-            return  # a rule of a pack: its names are known when the pack is opened
         offer = did_you_mean(subject, rules, "{}")
+        if any(subject.startswith(f"{pack}/") for pack in packs) or (packs and not offer):
+            return  # a rule of a pack, with its pack's name or without: they are known when the pack is opened
         scope.findings.add("RP201", f'no rule is named "{subject}"', expectation.span, help=offer)

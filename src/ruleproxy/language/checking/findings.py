@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from ruleproxy.language.codes import find_code
 from ruleproxy.language.diagnostics import Diagnostic, Label, Severity
@@ -55,12 +57,25 @@ class Findings:
 
 def did_you_mean(word: str, names: Iterable[str], pattern: str = "{}") -> tuple[str, ...]:
     """The help line that offers the nearest known name, if one is near."""
-    nearest = find_nearest(word, names)
+    nearest = find_nearest(word, (name for name in names if may_be_near(word, name)))
     return () if nearest is None else (f"did you mean `{pattern.format(nearest)}`?",)
+
+
+def may_be_near(word: str, name: str) -> bool:
+    """Whether few enough letters differ, in any order, to compare two names in full: there may be thousands of them."""
+    mine, other = Counter(word.lower()), Counter(name.lower())
+    differing = max((mine - other).total(), (other - mine).total())
+    return differing <= max(1, len(word) // 3)
 
 
 def find_near_miss(word: str, names: Iterable[str]) -> str | None:
     """A known name that is so near that another is hardly meant: one slip, two in a long name, or another case."""
+    return find_near_known(word, frozenset(names))
+
+
+@lru_cache(maxsize=1024)
+def find_near_known(word: str, names: frozenset[str]) -> str | None:
+    """`find_near_miss`, remembered: a field that is new to one rule is new to the next."""
     plain = word.replace("_", "").lower()
     known = sorted(names)
     for name in known:

@@ -173,15 +173,16 @@ def offer_equal(scope: Scope, node: syntax.Binary, left: Type, right: Type) -> t
 
 
 def check_absence(scope: Scope, node: syntax.Binary, operand: syntax.Expression, known: Type) -> None:
-    """`== nil` of a value that always is, or never is."""
+    """`== nil` of a value that is never nil: what every message has, or what a `local` computed."""
     inner = bare(operand)
-    if isinstance(inner, syntax.Literal):
+    declared = known
+    if isinstance(inner, syntax.Path) and isinstance(inner.base, syntax.Name):
+        variable = scope.variables.get(inner.base.name)
+        if variable is not None and (inner.steps or variable.kind != "local" or variable.origin is not None):
+            return  # an element may be gone when it is read, or be null
+        declared = quiet_type(scope, inner, {})
+    elif isinstance(inner, syntax.Literal):
         return  # constant, and reported as such
-    declared = (
-        quiet_type(scope, inner, {})
-        if isinstance(inner, syntax.Path) and isinstance(inner.base, syntax.Name)
-        else known
-    )
     if declared == ANY or declared.kinds & ABSENT:
         return
     always = "false" if node.operator == "==" else "true"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
 
 from ruleproxy.language import syntax
 from ruleproxy.language.checking.findings import did_you_mean, find_near_miss
@@ -317,16 +319,23 @@ def type_body(scope: Scope, key: Key) -> Type:
     formats = known_formats(scope)
     if what == "event":
         return Type(JSON.kinds, event_shape(scope, formats))
+    return Type(JSON.kinds, body_shape(what, tuple(formats)))
+
+
+@lru_cache(maxsize=256)
+def body_shape(what: Literal["request", "response"], formats: tuple[str, ...]) -> str | None:
+    """The shape of a body of one of these formats; None where nothing is known."""
+    schemas = load_schemas()
     shape: str | None = None
-    for at, name in enumerate(formats):
-        parts = load_schemas().formats[name].request if what == "request" else load_schemas().formats[name].response
+    for name in formats:
+        parts = schemas.formats[name].request if what == "request" else schemas.formats[name].response
         if not parts:
-            return JSON
+            return None
         for part in parts:
-            shape = part if at == 0 and shape is None else join_names(shape or part, part)
+            shape = part if shape is None else join_names(shape, part)
             if shape is None:
-                return JSON
-    return Type(JSON.kinds, shape)
+                return None
+    return shape
 
 
 def known_formats(scope: Scope) -> list[str]:
