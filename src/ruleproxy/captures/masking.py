@@ -1,0 +1,102 @@
+"""Text with its credentials masked: by their looks, by the names before them, by being known, also within base64."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
+
+from ruleproxy.captures.named_values import find_named
+from ruleproxy.captures.secret_values import compile_bytes, find_values
+from ruleproxy.captures.spans import Span, merge, replace, replace_across, span_of
+
+_SHORTEST_KNOWN: Final = 8
+_DEPTH: Final = 2
+_LONG_RUN: Final = 4096
+# Base64, also of the URL alphabet, also in lines (written `\n` within JSON).
+_RUN: Final = compile_bytes(rb"[A-Za-z0-9+/_-]{16,}(?:(?:\\r)?(?:\\n|\r?\n)[A-Za-z0-9+/_-]{4,})*={0,2}")
+_BREAK: Final = compile_bytes(rb"(?:\\r)?\\n|\r?\n")
+_TO_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
+_TO_URL: Final = bytes.maketrans(b"+/", b"-_")
+
+Find = Callable[[bytes], list[Span]]
+
+
+class Masker:
+    """Masks credentials in text. `known` ones (8 bytes and longer) are masked wherever they stand."""
+
+    def __init__(self, known: Iterable[bytes] = ()) -> None:
+        self._known = tuple(sorted({secret for secret in known if len(secret) >= _SHORTEST_KNOWN}))
+
+    def mask_text(self, text: bytes) -> bytes:
+        """The text with masks. Valid JSON stays valid; everything else keeps its bytes."""
+        for find in self._passes(_DEPTH):
+            text = replace(text, find(text))
+        return text
+
+    def mask_pieces(self, pieces: Sequence[bytes]) -> list[bytes]:
+        """The pieces of one text with masks, also where a secret goes from one piece into the next."""
+        masked = list(pieces)
+        for find in self._passes(_DEPTH):
+            if spans := find(b"".join(masked)):
+                masked = replace_across(masked, spans)
+        return masked
+
+    def _passes(self, depth: int) -> tuple[Find, ...]:
+        # Secrets as they are come first: what is base64 may only look so.
+        return (self._find_plain, lambda text: self._find_encoded(text, depth))
+
+    def _find_plain(self, text: bytes) -> list[Span]:
+        return merge(text, (*find_values(text), *find_named(text), *self._find_known(text)))
+
+    def _find_known(self, text: bytes) -> Iterator[Span]:
+        for secret in self._known:
+            position = text.find(secret)
+            while position >= 0:
+                yield span_of(text, position, position + len(secret))
+                position = text.find(secret, position + len(secret))
+
+    def _find_encoded(self, text: bytes, depth: int) -> list[Span]:
+        runs = [(found.start(), found.end()) for found in _RUN.finditer(text) if _may_be_encoded(found.group())]
+        # Nearly always there is nothing, and one look at everything that was decoded says so.
+        decoded = [content for start, end in runs for _, content in _decode(text[start:end])]
+        if not decoded or not self._holds_secret(b"\n\n".join(decoded), depth):
+            return []
+        spans = (self._mask_run(text, start, end, depth) for start, end in runs)
+        return [span for span in spans if span is not None]
+
+    def _holds_secret(self, text: bytes, depth: int) -> bool:
+        return bool(self._find_plain(text)) or (depth > 1 and bool(self._find_encoded(text, depth - 1)))
+
+    def _mask_run(self, text: bytes, start: int, end: int, depth: int) -> Span | None:
+        run = text[start:end]
+        for offset, content in _decode(run):
+            masked = content
+            for find in self._passes(depth - 1) if depth > 1 else (self._find_plain,):
+                masked = replace(masked, find(masked))
+            if masked != content:
+                encoded = base64.b64encode(masked)
+                if b"-" in run or b"_" in run:
+                    encoded = encoded.translate(_TO_URL)
+                if not run.endswith(b"="):
+                    encoded = encoded.rstrip(b"=")
+                return Span(start + offset, end, encoded)
+        return None
+
+
+def _may_be_encoded(run: bytes) -> bool:
+    # Base64 of text has letters of both cases; paths and words do not.
+    return not (run.islower() or run.isupper() or run.isdigit())
+
+
+def _decode(run: bytes) -> Iterator[tuple[int, bytes]]:
+    # Up to three characters before it may look like a part of it: the letter of an escape, `%0A`.
+    for offset in range(4 if len(run) < _LONG_RUN else 2):
+        characters = _BREAK.sub(b"", run[offset:]).rstrip(b"=").translate(_TO_STANDARD)
+        if len(characters) % 4 == 1:
+            characters = characters[:-1]
+        try:
+            yield offset, base64.b64decode(characters + b"=" * (-len(characters) % 4))
+        except binascii.Error:  # pragma: no cover - every run of these characters can be decoded
+            continue
