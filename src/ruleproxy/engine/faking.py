@@ -66,7 +66,11 @@ class StreamFaker:
     @staticmethod
     def read_error(response: Response) -> tuple[str, str]:
         """Type and message of an upstream's error answer."""
-        return read_error(decode_body(response), response.status)
+        try:
+            body = decode_body(response)
+        except FakingError:
+            return read_error(b"", response.status)  # unreadable, but its status still says what it is
+        return read_error(body, response.status)
 
 
 def decode_body(response: Response) -> bytes:
@@ -85,6 +89,8 @@ def decode_body(response: Response) -> bytes:
         raise FakingError(502, "api_error", f"the upstream's compressed answer is damaged: {error}") from None
     if inflater.unconsumed_tail:
         raise FakingError(502, "api_error", f"the upstream's answer inflates to more than {_INFLATED_LIMIT} bytes")
+    if not inflater.eof:
+        raise FakingError(502, "api_error", "the upstream's compressed answer is damaged: its end is missing")
     return data
 
 
