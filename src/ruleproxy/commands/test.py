@@ -80,10 +80,11 @@ def load(paths: Sequence[Path]) -> Ruleset:
     for item in loaded.unreadable:
         click.echo(f"ruleproxy: {item.shown}: {item.reason}", err=True)
     if loaded.ruleset is None:
+        if loaded.unreadable:
+            sys.exit(2)
         errors = [found for found in loaded.diagnostics if found.severity is Severity.ERROR]
-        if errors:
-            click.echo(render_all(errors, colour=shows_colour()), color=True)
-        stop(2 if loaded.unreadable else 1, f"nothing was tested: {count(loaded.errors, 'error')} in the rules")
+        click.echo(render_all(errors, colour=shows_colour()), color=True)
+        stop(1, f"nothing was tested: {count(loaded.errors, 'error')} in the rules")
     return loaded.ruleset
 
 
@@ -118,7 +119,8 @@ def report_tests(results: Sequence[TestResult]) -> None:
                 click.echo("")
                 for line in render_trace(result.trace).splitlines():
                     click.echo(f"    {line}".rstrip())
-                click.echo("")
+        if failed:
+            click.echo("")
 
 
 def report_captures(folder: Path, rulesets: Sequence[Ruleset], where: Where, text: str) -> tuple[list[str], int]:

@@ -86,13 +86,29 @@ def _compare_lists(before: list[Any], after: list[Any], pointer: str) -> Iterato
     for kind, start, end, other_start, other_end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if kind == "equal":
             continue
-        pairs = min(end - start, other_end - other_start)
-        for index in range(pairs):
-            yield from compare_values(before[start + index], after[other_start + index], f"{pointer}/{start + index}")
-        for index in range(start + pairs, end):
+        yield from _compare_runs(before, after, range(start, end), range(other_start, other_end), pointer)
+
+
+def _compare_runs(before: list[Any], after: list[Any], old: range, new: range, pointer: str) -> Iterator[Edit]:
+    """Two runs of elements that have no element in common: those that say they are the same thing are compared."""
+    keys = SequenceMatcher(
+        None, [_identity(before[i]) for i in old], [_identity(after[i]) for i in new], autojunk=False
+    )
+    for kind, start, end, other_start, other_end in keys.get_opcodes():
+        gone, come = old[start:end], new[other_start:other_end]
+        pairs = len(gone) if kind == "equal" or len(gone) == len(come) else 0
+        for one, other in zip(gone[:pairs], come[:pairs], strict=True):
+            yield from compare_values(before[one], after[other], f"{pointer}/{one}")
+        for index in gone[pairs:]:
             yield Edit("-", f"{pointer}/{index}", _show(before[index]), None)
-        for index in range(other_start + pairs, other_end):
+        for index in come[pairs:]:
             yield Edit("+", f"{pointer}/{index}", None, _show(after[index]))
+
+
+def _identity(value: Any) -> str:
+    if not isinstance(value, dict):
+        return type(value).__name__
+    return json.dumps([value.get(name) for name in ("role", "type", "id", "name", "tool_use_id")])
 
 
 def _edit(where: str, before: str | None, after: str | None) -> Edit:

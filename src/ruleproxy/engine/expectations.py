@@ -67,9 +67,9 @@ def _check_condition(condition: syntax.Expression, finished: Finished) -> list[s
         try:
             if leg.holds(context):
                 continue
-            return [f"{text}   {show_value(evaluate(context))}" for text, evaluate in leg.operands] or [
-                f"{leg.text} is false"
-            ]
+            width = max((len(text) for text, _ in leg.operands), default=0)
+            shown = [f"{text:<{width}}   {show_value(evaluate(context))}" for text, evaluate in leg.operands]
+            return shown or [f"{leg.text} is false"]
         except CannotCompile as error:
             raise BadTest(error.node.span, str(error)) from None
         except EditRefused as refused:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, replace, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -230,6 +230,8 @@ class _Loader:
             self._error(source, use.pack_span, "RP901", str(error))
             return None
         texts, unreadable = read_rules(folder)
+        if folder.is_relative_to(packs_folder()):  # where they lie on this machine tells nobody anything
+            texts = [replace(text, shown=f"{manifest.name}/{text.relative}") for text in texts]
         if part:
             texts = [text for text in texts if text.relative == f"{part}.rules"]
             if not texts:
@@ -265,7 +267,7 @@ class _Loader:
                 continue
             if not _fits(given[key.value], manifest.parameters[key.value].type):
                 wanted = manifest.parameters[key.value].type
-                self._error(source, entry.value.span, "RP302", f"parameter `{key.value}` takes a {wanted}")
+                self._error(source, entry.value.span, "RP302", f"parameter `{key.value}` takes {_with_article(wanted)}")
         for name, parameter in manifest.parameters.items():
             if name not in given and parameter.required:
                 self._error(source, use.pack_span, "RP305", f'"{manifest.name}" needs the parameter `{name}`'
@@ -276,7 +278,8 @@ class _Loader:
         return given
 
     def _manifest_error(self, folder: Path, message: str) -> None:
-        self._error(Source(shown_path(folder / MANIFEST), ""), Span(0, 0), "RP901", message)
+        file = folder / MANIFEST
+        self._error(Source(shown_path(file), file.read_text("utf-8", "replace")), Span(0, 0), "RP901", message)
 
     def _error(self, source: Source, span: Span, code: str, message: str, *help_lines: str) -> None:
         self.diagnostics.append(Diagnostic(code, Severity.ERROR, message, Label(source, span), help=help_lines))
@@ -290,7 +293,7 @@ def fill_parameters(given: Mapping[str, Any], manifest: Manifest) -> dict[str, A
             known = ", ".join(sorted(manifest.parameters)) or "none"
             raise BadParameters(f'"{manifest.name}" has no parameter `{name}` (it has {known})')
         if not _fits(value, parameter.type):
-            raise BadParameters(f"parameter `{name}` takes a {parameter.type}")
+            raise BadParameters(f"parameter `{name}` takes {_with_article(parameter.type)}")
     filled = dict(given)
     for name, parameter in manifest.parameters.items():
         if name not in filled and parameter.required:
@@ -314,6 +317,10 @@ _EMPTY: Mapping[str, Any] = MappingProxyType(
 def _did_you_mean(word: str, names: Sequence[str], pattern: str) -> tuple[str, ...]:
     nearest = find_nearest(word, names)
     return () if nearest is None else (f"did you mean {pattern.format(nearest)}",)
+
+
+def _with_article(word: str) -> str:
+    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
 
 
 def _fits(value: object, wanted: str) -> bool:

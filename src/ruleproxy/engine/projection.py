@@ -129,7 +129,10 @@ class _Looker:
         if isinstance(over, syntax.Path):
             paths = show_path(self.walk, over)
             if form.looks is not None:
-                self.note((path + look for path in paths for look in form.looks(action)), self.looks.structure)
+                for look in form.looks(action):
+                    # The members of a list are looked at for what they are, anything else for being there.
+                    into = self.looks.values if look.endswith("[*]") else self.looks.structure
+                    self.note((path + look for path in paths), into)
             if isinstance(binding, syntax.Word):
                 self.walk.origins[binding.text] = every(paths)
         for role, argument in action.arguments.items():

@@ -9,7 +9,7 @@ from ruleproxy.captures.capture import Capture
 from ruleproxy.engine.answers import recorded_answer
 from ruleproxy.engine.differences import compare_bodies, compare_headers, compare_requests
 from ruleproxy.engine.driving import ClientAnswer, drive
-from ruleproxy.engine.events import Send
+from ruleproxy.engine.events import Head, Send
 from ruleproxy.engine.exchange import Exchange
 from ruleproxy.engine.ruleset import Ruleset
 from ruleproxy.engine.trace import Trace
@@ -48,15 +48,19 @@ def rehearse(capture: Capture, ruleset: Ruleset, upstreams: tuple[Upstream, ...]
     """Run a capture through the rules, with the answer that was recorded. Raises `Unanswered` if that breaks off."""
     request, answer = capture.request.to_message(), recorded_answer(capture)
     exchange = Exchange(ruleset, request, upstreams, detailed=True)
-    answers = [] if answer is None else [answer]
-    client = drive(exchange, answers)
+    client: ClientAnswer | None = None
+    if answer is not None:
+        client = drive(exchange, [answer])
+        answered = client.status
+    else:
+        answered = next((action.status for action in exchange.begin() if isinstance(action, Head)), 0)
     sent = exchange.sent
     return Rehearsal(
         trace_exchange(exchange),
         sent,
-        client.status if sent is None else None,
+        answered if sent is None else None,
         [] if sent is None else compare_requests(request, sent),
-        [] if answer is None else _compare_answer(exchange, client),
+        [] if client is None else _compare_answer(exchange, client),
     )
 
 

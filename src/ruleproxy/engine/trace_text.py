@@ -77,10 +77,11 @@ def _summary(side: SideTrace) -> Iterable[str]:
         yield from (f"          {line}" for line in rest)
     if side.answered is not None:
         yield f"  sent    nothing: {side.answered}"
-    yield f"  body    {_body(side.body)}"
+    else:
+        yield f"  body    {_body(side.body)}"
     if side.prompt is not None and side.answered is None:
         yield f"  cache   {side.prompt}"
-    yield f"  cost    {_number(side.steps)} steps of {_number(side.step_budget)}"
+    yield f"  cost    {_number(side.steps)} step{'' if side.steps == 1 else 's'} of {_number(side.step_budget)}"
 
 
 def _body(body: BodyTrace) -> str:

@@ -11,6 +11,7 @@ from ruleproxy.engine.finished import Finished
 from ruleproxy.engine.givens import BadTest
 from ruleproxy.engine.vocabulary import load_vocabulary
 from ruleproxy.language import syntax
+from ruleproxy.messages.body import Body
 from ruleproxy.messages.edited import EditedResponse
 from ruleproxy.messages.journal import Journal
 from ruleproxy.messages.message import Response
@@ -53,6 +54,8 @@ def _as_received(finished: Finished) -> EditedResponse:
 def _texts(path: syntax.Path, finished: Finished) -> list[bytes]:
     """The JSON texts of what a path names, as they stand in the message."""
     last = path.steps[-1]
+    if isinstance(last, syntax.Member) and last.name == "body" and (body := _whole_body(path, finished)) is not None:
+        return [body.source] if body.source else []
     fields = 2 if isinstance(path.base, syntax.Name) and path.base.name == "original" else 1
     if len(path.steps) > fields and isinstance(last, syntax.Member | syntax.Index):
         holders = _evaluate(syntax.Path(path.span, path.base, path.steps[:-1]), finished)(finished.context)
@@ -66,6 +69,25 @@ def _texts(path: syntax.Path, finished: Finished) -> list[bytes]:
     if value is NIL:
         return []
     return [_text(item) for item in value] if isinstance(value, list) and _many(path) else [_text(value)]
+
+
+def _whole_body(path: syntax.Path, finished: Finished) -> Body | None:
+    context = finished.context
+    response = context.original.response
+    match [path.base.name if isinstance(path.base, syntax.Name) else "", *map(_step_name, path.steps)]:
+        case ["request", "body"]:
+            return context.request.body
+        case ["original", "request", "body"]:
+            return context.original.request.body
+        case ["response", "body"] if context.response is not None:
+            return context.response.body
+        case ["original", "response", "body"] if response is not None:
+            return response.body
+    return None
+
+
+def _step_name(step: syntax.Step) -> str:
+    return step.name if isinstance(step, syntax.Member) else ""
 
 
 def _many(path: syntax.Path) -> bool:

@@ -95,6 +95,7 @@ VERB = Verb(
             {"value": Value(ANY), "place": Place("list")},
             _strip_from,
             _strip_from_is_idle,
+            lambda _: ("[*]",),
         ),
         Form(
             "strip_where",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import reduce
 
 from ruleproxy.language import syntax
@@ -13,6 +14,9 @@ from ruleproxy.language.checking.paths import quiet_type, report_numeric_index, 
 from ruleproxy.language.checking.scope import Scope, bare, join_facts, literal_string
 from ruleproxy.language.schemas import Shape, join
 from ruleproxy.language.types import ANY, BOOL, NIL_TYPE, STRING, Type, of
+
+DASHED = re.compile(r"(?P<headers>[a-z.]+\.headers)\.(?P<name>\w+(?:-\w+)+)")
+"""A header's name that reads as a subtraction."""
 
 LITERALS = {
     "int": of("int"),
@@ -45,6 +49,10 @@ def type_expression(scope: Scope, node: syntax.Expression) -> Type:
             known = type_expression(scope, node.operand)
             needs(scope, node.operand, known, NUMBERS, f"`{node.operator}` takes a number", operand=True)
             return Type(known.kinds & NUMBERS) if known.kinds & NUMBERS else of("int", "float")
+        case syntax.Binary(operator="-") if dashed := DASHED.fullmatch(scope.findings.source.slice(node.span)):
+            message = "a header with a dash is named in brackets"
+            scope.findings.add("RP202", message, node.span, help=f'{dashed["headers"]}["{dashed["name"]}"]')
+            return ANY
         case syntax.Binary():
             left, right = type_expression(scope, node.left), type_expression(scope, node.right)
             if node.operator in COMPARISONS and is_constant(node.left) and is_constant(node.right):

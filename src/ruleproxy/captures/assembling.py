@@ -1,0 +1,178 @@
+"""What was kept while an exchange ran, put together: bodies made readable and cut to size, streams split into events.
+
+Nothing is written that cannot be looked into for credentials: a body in a content coding that is not known here is
+withheld, and the last characters before a cut go too, because half a credential is not recognised as one.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from ruleproxy.captures.capture import CapturedEvent, CapturedRequest, CapturedResponse
+from ruleproxy.messages.message import Headers
+from ruleproxy.wire.sse import Decoder, EventTooLargeError, Item, ServerSentEvent, encode_event
+
+Chunk = tuple[float, bytes]
+"""Bytes and when they were there, in milliseconds since the request was."""
+
+_STREAM_TYPE: Final = b"text/event-stream"
+_STREAM_START: Final = re.compile(rb"\s*(?:event|data|id|retry)?:")
+_TAIL: Final = re.compile(rb"[^\s\"'{}\[\],]{1,512}\Z")
+# 31: zlib's own way to say gzip with 32 kB of window; -15 would be deflate without its header.
+_WINDOW: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+
+
+@dataclass(slots=True)
+class KeptBody:
+    """A body as far as it was kept: at most `limit` bytes, and how many more there were."""
+
+    limit: int
+    chunks: list[Chunk] = field(default_factory=list)
+    size: int = 0
+    truncated: int = 0
+
+    def add(self, at_ms: float, data: bytes) -> None:
+        """Keep bytes, as far as there is room."""
+        room = self.limit - self.size
+        if len(data) > room:
+            self.truncated += len(data) - max(room, 0)
+            data = data[: max(room, 0)]
+        if data:
+            self.size += len(data)
+            self.chunks.append((at_ms, data))
+
+
+def assemble_request(
+    method: str, path: bytes, headers: Headers, body: bytes, limit: int, origin: str = ""
+) -> CapturedRequest:
+    """A request with its body readable, of at most `limit` bytes."""
+    kept = KeptBody(limit)
+    kept.add(0, body)
+    read = _read(headers, kept)
+    return CapturedRequest(
+        method,
+        path,
+        headers,
+        read.join(),
+        origin,
+        truncated=read.truncated,
+        decoded=read.coding,
+        withheld=read.withheld,
+    )
+
+
+def assemble_response(status: int, headers: Headers, kept: KeptBody, *, cut: bool = False) -> CapturedResponse:
+    """An answer with its body readable; as events where it says that it is a stream of them, or begins like one."""
+    read = _read(headers, kept)
+    events = _split_events(read) if not read.withheld and _is_stream(headers, read.chunks) else None
+    return CapturedResponse(
+        status,
+        headers,
+        read.join() if events is None else b"",
+        events,
+        truncated=read.truncated,
+        decoded=read.coding,
+        withheld=read.withheld,
+        cut=cut,
+    )
+
+
+@dataclass(slots=True)
+class _Read:
+    chunks: Sequence[Chunk]
+    truncated: int = 0
+    coding: str = ""
+    withheld: str = ""
+
+    def join(self) -> bytes:
+        return b"".join(data for _, data in self.chunks)
+
+
+def _read(headers: Headers, kept: KeptBody) -> _Read:
+    codings = _content_codings(headers)
+    if not codings or not kept.chunks:
+        return _Read(_cut_tail(kept.chunks), kept.truncated) if kept.truncated else _Read(kept.chunks)
+    coding = ", ".join(codings)
+    if len(codings) > 1 or coding not in _WINDOW:
+        return _Read((), kept.truncated + kept.size, withheld=f"content coding {coding} is not read here")
+    try:
+        chunks, unread = _decompress(kept, _WINDOW[coding])
+    except zlib.error:
+        return _Read((), kept.truncated + kept.size, withheld=f"not in the content coding that it names, {coding}")
+    truncated = kept.truncated + unread
+    return _Read(_cut_tail(chunks) if truncated else chunks, truncated, coding)
+
+
+def _content_codings(headers: Headers) -> list[str]:
+    values = (value for name, value in headers if name.lower() == b"content-encoding")
+    named = (coding.strip().lower().decode("latin-1") for value in values for coding in value.split(b","))
+    return [coding for coding in named if coding not in ("", "identity")]
+
+
+def _decompress(kept: KeptBody, window: int) -> tuple[list[Chunk], int]:
+    decompressor = zlib.decompressobj(window)
+    chunks: list[Chunk] = []
+    room = kept.limit
+    unread = 0
+    for at_ms, data in kept.chunks:
+        if room <= 0:
+            unread += len(data)
+            continue
+        plain = decompressor.decompress(data, room)
+        room -= len(plain)
+        unread += len(decompressor.unconsumed_tail)
+        if plain:
+            chunks.append((at_ms, plain))
+    return chunks, unread
+
+
+def _cut_tail(chunks: Sequence[Chunk]) -> list[Chunk]:
+    kept = list(chunks)
+    if kept:
+        at_ms, last = kept[-1]
+        kept[-1] = (
+            at_ms,
+            _TAIL.sub(b"", last[-512:]) if len(last) <= 512 else last[:-512] + _TAIL.sub(b"", last[-512:]),
+        )
+    return kept
+
+
+def _is_stream(headers: Headers, chunks: Sequence[Chunk]) -> bool:
+    types = [value.lower() for name, value in headers if name.lower() == b"content-type"]
+    if any(value.startswith(_STREAM_TYPE) for value in types):
+        return True
+    # Some gateways send events under another type, and clients take them.
+    named = any(value.startswith((b"application/json", b"text/html")) for value in types)
+    return bool(chunks) and not named and _STREAM_START.match(chunks[0][1]) is not None
+
+
+def _split_events(read: _Read) -> tuple[CapturedEvent, ...]:
+    decoder = Decoder()
+    events: list[CapturedEvent] = []
+    at_ms = 0.0
+    try:
+        for at_ms, data in read.chunks:
+            events += _capture_items(decoder.feed(data), at_ms)
+    except EventTooLargeError as error:
+        events += _capture_items(error.before, at_ms)
+        kept = sum(len(event.to_bytes()) for event in events)
+        read.truncated += len(read.join()) - kept
+        return tuple(events)
+    events += _capture_items(decoder.finish(), at_ms)
+    return tuple(events)
+
+
+def _capture_items(items: Iterable[Item], at_ms: float) -> list[CapturedEvent]:
+    return [_capture_item(item, at_ms) for item in items]
+
+
+def _capture_item(item: Item, at_ms: float) -> CapturedEvent:
+    at_ms = round(at_ms, 1)
+    if not isinstance(item, ServerSentEvent):
+        return CapturedEvent(at_ms=at_ms, raw=item.raw)
+    spelled = encode_event(item.type, item.data)
+    return CapturedEvent(item.type, item.data, at_ms, None if spelled == item.raw else item.raw)
