@@ -9,7 +9,7 @@ from ruleproxy.language.checking.findings import did_you_mean, find_near_miss
 from ruleproxy.language.checking.kinds import with_article
 from ruleproxy.language.checking.scope import EVERY, Key, Scope, Variable, bare, is_stable, literal_string
 from ruleproxy.language.checking.secrets import find_secret
-from ruleproxy.language.roots import ALL_ROOTS, ALWAYS_THERE, FRAMING, ROOT_SHAPES, ROOTS, WRITABLE
+from ruleproxy.language.roots import ALWAYS_THERE, FRAMING, ROOT_SHAPES, ROOTS, WRITABLE
 from ruleproxy.language.signatures import Side
 from ruleproxy.language.source import Span
 from ruleproxy.language.types import ANY, Kind, Type
@@ -259,8 +259,3 @@ def show(key: Key) -> str:
 def element_of(place: Key) -> Key:
     """An element of the list at a place."""
     return place if place[-1] == EVERY else (*place, EVERY)
-
-
-def is_root(name: str) -> bool:
-    """Whether a name is one of the roots."""
-    return name in ALL_ROOTS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -187,8 +187,3 @@ def literal_string(expression: syntax.Expression) -> str | None:
     if isinstance(inner, syntax.Literal) and inner.kind == "string" and isinstance(inner.value, str):
         return inner.value
     return None
-
-
-def names_of(variables: Iterable[Variable]) -> list[str]:
-    """The names of variables."""
-    return [variable.name for variable in variables]
