@@ -1,5 +1,6 @@
 """The examples of the language under the checker: files that are fine, several files at once, and any text at all."""
 
+from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
 
@@ -13,6 +14,7 @@ from ruleproxy.language.diagnostics import Diagnostic, Severity
 from ruleproxy.language.parsing import parse
 from ruleproxy.language.reading import source_from_text
 from ruleproxy.language.reporting import render, render_all
+from ruleproxy.language.signatures import Vocabulary
 from support.vocabulary import design_vocabulary
 
 HERE = Path(__file__).parent
@@ -98,6 +100,19 @@ def test_origins_are_checked_where_they_are_known() -> None:
     assert codes(check(rule)) == ["RP340"]
     tree, _ = parse(source_from_text("a.rules", rule))
     assert check_files([tree], design_vocabulary(), upstreams=None, declared_parameters=None) == []
+
+
+def test_a_verb_that_this_version_lacks_is_unknown() -> None:
+    """What the grammar reads and the vocabulary has not is said once, and drags nothing else along."""
+    whole = design_vocabulary()
+    verbs = {name: verb for name, verb in whole.verbs.items() if name != "retry"}
+    verbs["strip"] = replace(
+        verbs["strip"], forms=tuple(form for form in verbs["strip"].forms if form.name != "strip_at")
+    )
+    text = 'rule "a" on response then\n  strip request.body at "a.b"\n  strip request.body.model\n  retry\nend\n'
+    tree, _ = parse(source_from_text("a.rules", text))
+    findings = check_files([tree], Vocabulary(verbs, whole.functions), upstreams=None, declared_parameters=None)
+    assert [finding.message for finding in findings] == ["`strip` has no form `strip at`", "unknown verb `retry`"]
 
 
 def test_all_problems_are_found_in_one_run() -> None:
