@@ -24,7 +24,7 @@ PARTS = ("engine", "scaling", "server", "streams")
 @click.command()
 @click.option("--only", multiple=True, type=click.Choice(PARTS), help="Measure this part; may be given more than once.")
 @click.option("--seconds", default=2, type=click.IntRange(1, 5), show_default=True, help="Of load in each window.")
-@click.option("--rounds", default=4, type=click.IntRange(1, 10), show_default=True, help="Windows of each figure.")
+@click.option("--rounds", default=5, type=click.IntRange(1, 10), show_default=True, help="Windows of each figure.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write every round here.")
 def main(only: tuple[str, ...], seconds: int, rounds: int, json_file: Path | None) -> None:
     """Measure ruleproxy beside others.
@@ -46,9 +46,9 @@ def main(only: tuple[str, ...], seconds: int, rounds: int, json_file: Path | Non
           f"Python {platform.python_version()}")  # fmt: skip
     if json_file is not None:
         json_file.write_text(json.dumps({"python": platform.python_version(), "lines": lines_as_json(lines)}, indent=1))
-    outside = [f"{line.title}: {excess}" for line in lines for excess in line.excess]
-    for text in outside:
-        print(f"outside the bar: {text}")
+    outside = [line for line in lines if line.is_outside]
+    for line in outside:
+        print(f"outside its bar: {line.title}, beside {line.beside}")
     sys.exit(1 if outside else 0)
 
 

@@ -67,7 +67,7 @@ def measure_scaling(payloads: Sequence[Payload], folder: Path) -> list[Line]:
         )
         title = f"engine: {_MANY} idle rules more, {payload.title}"
         lines.append(
-            Line(f"{_MANY} rules, {payload.name} / few", title, subtract(ours, base), f"{len(few)} such", base)
+            Line(f"{_MANY} rules, {payload.name} / few", title, subtract(ours, base), f"{len(few)} such rules", base)
         )
     return lines
 
