@@ -15,6 +15,7 @@ from ruleproxy.messages.upstreams import Upstream, split_url
 from ruleproxy.messages.values import EditRefused
 
 _UNSAFE: Final = re.compile("[\x00-\x20\x7f#]|%00")
+_UNWELCOME: Final = re.compile("[\x00-\x1f\x7f]|%00")
 _METHOD: Final = re.compile("[A-Z][A-Z-]*")
 
 
@@ -126,6 +127,8 @@ class EditedRequest:
 
     def write_path(self, path: str) -> bool:
         """Write the decoded path; it is encoded once."""
+        if _UNWELCOME.search(path) is not None:
+            raise EditRefused(f"{path[:80]!r} cannot be a path: it holds a control character or %00")
         return self.write_raw_path(quote(path, safe="/:@!$&'()*+,;=-._~"), "path")
 
     def write_raw_path(self, path: str, where: str = "raw_path") -> bool:

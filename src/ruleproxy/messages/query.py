@@ -36,6 +36,8 @@ class QueryFields:
         """Write a member at the place of the first of its name, or as the last one."""
         if not isinstance(value, str):
             raise EditRefused(f"query member {name} takes a string")
+        if "\0" in name or "\0" in value:
+            raise EditRefused(f"query member {name!r} cannot hold a NUL")
         fresh = f"{quote(name, safe='-._~')}={quote(value, safe='-._~:,')}".encode()
         return self._replace(name, fresh, value)
 
