@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+
 from ruleproxy.engine.prompt_order import describe_prompt_change
 
 MARK = {"type": "ephemeral"}

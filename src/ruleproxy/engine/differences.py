@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from ruleproxy.engine.events import Send
-from ruleproxy.engine.masking import mask_named
+from ruleproxy.engine.masking import mask_header, mask_path, mask_text
 from ruleproxy.messages.headers import HeaderFields
 from ruleproxy.messages.journal import Edit, Journal
 from ruleproxy.messages.message import Headers, Request
@@ -24,7 +24,7 @@ def compare_requests(came: Request, went: Send) -> list[Edit]:
     if came.method != went.method:
         edits.append(Edit("~", "method", came.method, went.method))
     if came.target != went.target:
-        edits.append(Edit("~", "path", came.target.decode("latin-1"), went.target.decode("latin-1")))
+        edits.append(Edit("~", "path", *(mask_path(target.decode("latin-1")) for target in (came.target, went.target))))
     edits += compare_headers(came.headers, went.headers)
     edits += compare_bodies(came.body, went.body)
     return edits
@@ -40,8 +40,8 @@ def compare_headers(came: Headers, went: Headers) -> list[Edit]:
             edits.append(
                 _edit(
                     f"header {name}",
-                    mask_named(name, old) if isinstance(old, str) else None,
-                    mask_named(name, new) if isinstance(new, str) else None,
+                    mask_header(name, old) if isinstance(old, str) else None,
+                    mask_header(name, new) if isinstance(new, str) else None,
                 )
             )
     return edits
@@ -119,4 +119,6 @@ def _edit(where: str, before: str | None, after: str | None) -> Edit:
 
 def _show(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace").decode()
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text)} characters)"
+    length = len(text)
+    text = mask_text(text[: 10 * _LONGEST])
+    return text if length <= _LONGEST else f"{text[:_LONGEST]}… ({length} characters)"

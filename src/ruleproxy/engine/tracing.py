@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ruleproxy.engine.context import RunContext, request_model, wants_stream
 from ruleproxy.engine.exchange import Exchange
-from ruleproxy.engine.masking import MASK, mask_named, reads_secret
+from ruleproxy.engine.masking import mask_header, mask_parameter, mask_path, mask_text, reads_secret
 from ruleproxy.engine.prompt_order import describe_prompt_change
 from ruleproxy.engine.running import FalseLeg, Outcome
 from ruleproxy.engine.trace import BodyTrace, RuleTrace, SideTrace, Trace, to_dict
@@ -82,29 +82,41 @@ def trace_rule(outcome: Outcome) -> RuleTrace:
     """One rule's outcome without the rule itself."""
     leg = outcome.false_leg
     if leg is not None:
-        operands = tuple(
-            (text, MASK if value != "nil" and reads_secret(text) else value) for text, value in leg.operands
-        )
+        operands = tuple((text, _mask_operand(text, value)) for text, value in leg.operands)
         leg = FalseLeg(leg.text, operands)
     return RuleTrace(
         outcome.verdict,
         outcome.rule.name,
         outcome.rule.place,
         tuple(map(mask_edit, outcome.edits)),
-        outcome.decisions,
-        outcome.remarks,
+        tuple(map(mask_text, outcome.decisions)),
+        tuple(map(mask_text, outcome.remarks)),
         leg,
-        outcome.failure,
+        None if outcome.failure is None else mask_text(outcome.failure),
     )
 
 
+def _mask_operand(text: str, value: str) -> str:
+    return mask_header("authorization", value) if value != "nil" and reads_secret(text) else mask_text(value)
+
+
 def mask_edit(edit: Edit) -> Edit:
-    """An edit without the credentials of headers and queries."""
-    kind, space, name = edit.where.partition(" ")
-    if not space or kind not in ("header", "query"):
-        return edit
-    before, after = (None if value is None else mask_named(name, value) for value in (edit.before, edit.after))
+    """An edit without credentials."""
+    kind, _, name = edit.where.partition(" ")
+    before, after = (None if value is None else _mask_value(kind, name, value) for value in (edit.before, edit.after))
     return replace(edit, before=before, after=after)
+
+
+def _mask_value(kind: str, name: str, value: str) -> str:
+    match kind:
+        case "header":
+            return mask_header(name, value)
+        case "query" if name:
+            return mask_parameter(name, value)
+        case "query":
+            return mask_path(f"?{value}")[1:]
+        case _:
+            return mask_text(value)
 
 
 def _trace_body(body: Body, edits: Iterable[Edit]) -> BodyTrace:
