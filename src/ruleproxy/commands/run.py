@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -121,23 +121,24 @@ class _Run:
     async def _run_command(self) -> int:
         loop = asyncio.get_running_loop()
         waiting: list[int] = []
-        process: asyncio.subprocess.Process | None = None
+        process: subprocess.Popen[bytes] | None = None
 
         def forward(number: int) -> None:
             if process is None:
                 waiting.append(number)
             else:
-                with suppress(ProcessLookupError):
-                    process.send_signal(number)
+                process.send_signal(number)
 
-        terminal = sys.stdin is not None and sys.stdin.isatty()
+        terminal = _terminal_sends_signals()
         for name in (*_FORWARDED, *_FROM_TERMINAL):
             number = getattr(signal, name, None)
-            if number is not None:
+            # One that is ignored (under nohup, say) is ignored by the command too, which inherits that.
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                 passed_on = name in _FORWARDED or not terminal
                 loop.add_signal_handler(number, forward if passed_on else _ignore, number)
         try:
-            process = await asyncio.create_subprocess_exec(*self._arguments, env=self._environment)
+            # Not the loop's own way to start processes: uvloop's gives the command none of the ignored signals.
+            process = subprocess.Popen(self._arguments, env=self._environment)  # noqa: ASYNC220, S603
         except OSError as error:
             click.echo(
                 f"ruleproxy: cannot run {self._arguments[0]}: {(error.strerror or str(error)).lower()}", err=True
@@ -145,8 +146,22 @@ class _Run:
             return CANNOT_START
         for number in waiting:
             forward(number)
-        code = await process.wait()
+        code = await asyncio.to_thread(process.wait)
         return code if code >= 0 else 128 - code
+
+
+def _terminal_sends_signals() -> bool:
+    """Whether Ctrl-C reaches the command without us: both of us run in a terminal's foreground."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
 
 
 def _ignore(_: int) -> None:
