@@ -16,6 +16,8 @@ from ruleproxy.wire.formats import Api, api_of
 STEP_BUDGET = 200_000
 """How much one side of one message may cost, in elements visited and edits made."""
 
+_FAKED_APIS = frozenset({"anthropic.messages", "unknown"})
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -117,6 +119,9 @@ class RunContext:
 
     def fake_stream(self, ping_every: float | None) -> None:
         """Fake the stream if the client asked for one."""
+        api = request_api(self.request)
+        if api not in _FAKED_APIS:
+            raise EditRefused(f"fake_stream makes streams of Anthropic messages, this request is {api}")
         if wants_stream(self.request):
             self._decide(faked=FakedStream(ping_every))
         else:
