@@ -40,6 +40,7 @@ class Scripted:
     """An exchange that answers events by a function, and remembers them."""
 
     acted: Sequence[str] = ()
+    remarks: Sequence[str] = ()
 
     def __init__(self, upstream: RecordingUpstream, patience: float | None = None) -> None:
         self.relaying = False

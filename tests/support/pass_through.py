@@ -27,6 +27,7 @@ class PassThrough:
     """One request to `origin`, whose `base_path` (no slash at its end, or empty) comes before the request's."""
 
     acted: Sequence[str] = ()
+    remarks: Sequence[str] = ()
     patience: float | None = None
 
     def __init__(self, request: Request, origin: str, base_path: bytes = b"") -> None:

@@ -126,9 +126,13 @@ class Exchange:
         return tuple(dict.fromkeys(names))
 
     @property
-    def failed(self) -> Sequence[str]:
-        """Names of the rules that failed."""
-        return tuple(o.rule.name for side in self.outcomes.values() for o in side if o.verdict == "failed")
+    def remarks(self) -> Sequence[str]:
+        """What else there is to say of the exchange in one log line: failed rules, an unread body, notes of rules."""
+        failed = tuple(
+            f"failed: {o.rule.name}" for side in self.outcomes.values() for o in side if o.verdict == "failed"
+        )
+        unread = (f"body {self.body_problem}",) if self.body_problem is not None else ()
+        return (*failed, *unread, *self.notes)
 
     def begin(self) -> Sequence[Action]:
         """Run the request rules and ask the upstream, or answer."""

@@ -65,6 +65,7 @@ class ProxyApp:
         timeouts: Timeouts,
         base_path: str = "/",
         on_start: Callable[[], None] | None = None,
+        on_stop: Callable[[], None] | None = None,
     ) -> None:
         self._begin_exchange = begin_exchange
         self._forwarder = forwarder
@@ -74,6 +75,7 @@ class ProxyApp:
         self._timeouts = timeouts
         self._prefix = b"" if base_path == "/" else base_path.encode("ascii")
         self._on_start = on_start
+        self._on_stop = on_stop
         self._running: set[asyncio.Task[None]] = set()
         self._cut_off = False
 
@@ -111,8 +113,9 @@ class ProxyApp:
             if request is not None:
                 exchange = self._begin_exchange(request)
                 await self._forward(exchange, answer, receive)
+                note = "; ".join(exchange.remarks)
                 if not answer.ended:
-                    note = "cut"
+                    note = f"{note}; cut" if note else "cut"
         except ClientGone:
             note = "client gone"
         except asyncio.CancelledError:
@@ -215,6 +218,8 @@ class ProxyApp:
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await self._forwarder.transport.aclose()
+                if self._on_stop is not None:
+                    await asyncio.to_thread(self._on_stop)
                 self._access_log.flush()
                 await send({"type": "lifespan.shutdown.complete"})
                 return

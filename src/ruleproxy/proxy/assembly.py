@@ -11,11 +11,15 @@ from collections.abc import Callable
 from ruleproxy import __version__
 from ruleproxy.engine.exchange import Exchange
 from ruleproxy.engine.exchange import Limits as ExchangeLimits
+from ruleproxy.engine.trace import to_dict
+from ruleproxy.engine.tracing import trace_exchange
 from ruleproxy.messages.message import Request
 from ruleproxy.messages.upstreams import Upstream
 from ruleproxy.proxy.access_log import AccessLog
 from ruleproxy.proxy.admin import make_control_app
 from ruleproxy.proxy.app import ProxyApp
+from ruleproxy.proxy.capturing import Recorder, RecordingForwarder
+from ruleproxy.proxy.forwarding import Exchange as ForwardedExchange
 from ruleproxy.proxy.forwarding import Forwarder
 from ruleproxy.proxy.reloading import RulesInForce
 from ruleproxy.proxy.server import url_of
@@ -44,6 +48,13 @@ def assemble(
     limits = ExchangeLimits(answer=settings.limits.body)
     tasks: set[asyncio.Task[None]] = set()
 
+    recorder = None if settings.record is None else Recorder(settings.record)
+
+    def begin_recorded(request: Request) -> ForwardedExchange:
+        exchange = Exchange(rules.current, request, upstreams, detailed=True, limits=limits, observe=rules.observe)
+        assert recorder is not None
+        return recorder.wrap(exchange, request, lambda: to_dict(trace_exchange(exchange)))
+
     def begin_exchange(request: Request) -> Exchange:
         return Exchange(rules.current, request, upstreams, limits=limits, observe=rules.observe)
 
@@ -54,6 +65,7 @@ def assemble(
             "uptime_seconds": round(time.time() - started, 1),
             "upstreams": {upstream.name: upstream.origin + upstream.base for upstream in upstreams},
             **rules.status(),
+            **({} if recorder is None else {"recording": recorder.status()}),
         }
 
     def start() -> None:
@@ -61,9 +73,10 @@ def assemble(
         _log.info("%s", rules.describe())
         _log.info("listening on %s", url)
 
+    forwarder = Forwarder if recorder is None else RecordingForwarder
     return ProxyApp(
-        begin or begin_exchange,
-        Forwarder(
+        begin or (begin_exchange if recorder is None else begin_recorded),
+        forwarder(
             SocketTransport(
                 TransportLimits(connect=settings.timeouts.connect, silence=settings.timeouts.upstream),
                 ca_file=settings.ca_file,
@@ -75,6 +88,7 @@ def assemble(
         timeouts=settings.timeouts,
         base_path=settings.base_path,
         on_start=start,
+        on_stop=None if recorder is None else recorder.close,
     )
 
 

@@ -218,6 +218,11 @@ class Recording:
         return self.exchange.acted
 
     @property
+    def remarks(self) -> Sequence[str]:
+        """The exchange's own."""
+        return self.exchange.remarks
+
+    @property
     def size(self) -> int:
         """Bytes that it keeps."""
         sent = 0 if self._sent is None else len(self._sent.body)

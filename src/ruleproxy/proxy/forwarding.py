@@ -41,6 +41,10 @@ class Exchange(Protocol):
     def acted(self) -> Sequence[str]:
         """Names of the rules that have acted so far."""
 
+    @property
+    def remarks(self) -> Sequence[str]:
+        """What else there is to say of it in its log line."""
+
     def begin(self) -> Sequence[Action]:
         """The first actions."""
 
