@@ -211,6 +211,31 @@ def test_strings_and_blocks_mixed(proxy: ServerProcess, gateway: Gateway) -> Non
     assert spoken(arrived) == spoken(body)
 
 
+def test_what_newer_versions_send_besides(proxy: ServerProcess, gateway: Gateway) -> None:
+    """Measured with 2.1.330: how thinking is displayed, tools that load later and are found by a search of the
+    client's own, system turns made of blocks.
+    """
+    body = claude_code_body("us trs tr", model="claude-haiku-4-5")
+    body["thinking"] = {"budget_tokens": 31_999, "type": "enabled", "display": "omitted"}
+    body["max_tokens"] = 32_000
+    for tool in body["tools"][3:]:
+        tool["defer_loading"] = True
+    for message in body["messages"]:
+        if message["role"] == "system":
+            message["content"] = [{"type": "text", "text": message["content"]}]
+    found = [{"type": "tool_reference", "tool_name": "Write"}, {"type": "tool_reference", "tool_name": "Fetch"}]
+    body["messages"][3]["content"][0]["content"] = found
+    arrived = assert_accepted(proxy, gateway, body)
+    assert arrived["thinking"] == {"budget_tokens": 31_999, "type": "enabled"}
+    assert {key for tool in arrived["tools"] for key in tool} == {"name", "description", "input_schema"}
+    assert spoken(arrived) == spoken(body)
+    result = arrived["messages"][2]["content"][0]
+    assert [block["text"] for block in result["content"]] == [
+        "The tool Write is available.",
+        "The tool Fetch is available.",
+    ]
+
+
 def test_side_calls(proxy: ServerProcess, gateway: Gateway) -> None:
     """The call for a title: no tools, thinking off, a JSON schema asked for in output_config, streamed."""
     body = claude_code_body("u") | {
