@@ -315,9 +315,9 @@ def test_hostile_text_takes_no_longer_than_other_text() -> None:
     """Half a megabyte of beginnings without an end is done at once: nothing is looked through twice."""
     for piece in (
         b"-----BEGIN PRIVATE KEY-----",
-        b'\\"token\\": \\"',
-        b'"token":"\\"',
+        b'\\"token\\": \\"x ',
+        b'"token":"x\\"',
         b"eyJabcdefghi.",
-        b'"secrets":["',
+        b'"secrets":["x',
     ):
         assert MASK.search(Masker().mask_text(piece * (500_000 // len(piece))))

@@ -21,7 +21,8 @@ Chunk = tuple[float, bytes]
 
 _STREAM_TYPE: Final = b"text/event-stream"
 _STREAM_START: Final = re.compile(rb"\s*(?:event|data|id|retry)?:")
-_TAIL: Final = re.compile(rb"[^\s\"'{}\[\],]{1,512}\Z")
+_TAIL: Final = re.compile(rb"[^\s\"'{}\[\],]+\Z")
+_LONGEST_TAIL: Final = 512
 # 31: zlib's own way to say gzip with 32 kB of window; -15 would be deflate without its header.
 _WINDOW: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
@@ -95,7 +96,7 @@ class _Read:
 def _read(headers: Headers, kept: KeptBody) -> _Read:
     codings = _content_codings(headers)
     if not codings or not kept.chunks:
-        return _Read(_cut_tail(kept.chunks), kept.truncated) if kept.truncated else _Read(kept.chunks)
+        return _cut(kept.chunks, kept.truncated)
     coding = ", ".join(codings)
     if len(codings) > 1 or coding not in _WINDOW:
         return _Read((), kept.truncated + kept.size, withheld=f"content coding {coding} is not read here")
@@ -103,8 +104,14 @@ def _read(headers: Headers, kept: KeptBody) -> _Read:
         chunks, unread = _decompress(kept, _WINDOW[coding])
     except zlib.error:
         return _Read((), kept.truncated + kept.size, withheld=f"not in the content coding that it names, {coding}")
-    truncated = kept.truncated + unread
-    return _Read(_cut_tail(chunks) if truncated else chunks, truncated, coding)
+    return _cut(chunks, kept.truncated + unread, coding)
+
+
+def _cut(chunks: Sequence[Chunk], truncated: int, coding: str = "") -> _Read:
+    if not truncated:
+        return _Read(chunks, 0, coding)
+    kept, size = _cut_tail(chunks)
+    return _Read(kept, truncated + size, coding)
 
 
 def _content_codings(headers: Headers) -> list[str]:
@@ -130,15 +137,13 @@ def _decompress(kept: KeptBody, window: int) -> tuple[list[Chunk], int]:
     return chunks, unread
 
 
-def _cut_tail(chunks: Sequence[Chunk]) -> list[Chunk]:
-    kept = list(chunks)
-    if kept:
-        at_ms, last = kept[-1]
-        kept[-1] = (
-            at_ms,
-            _TAIL.sub(b"", last[-512:]) if len(last) <= 512 else last[:-512] + _TAIL.sub(b"", last[-512:]),
-        )
-    return kept
+def _cut_tail(chunks: Sequence[Chunk]) -> tuple[list[Chunk], int]:
+    if not chunks:
+        return [], 0
+    at_ms, last = chunks[-1]
+    tail = _TAIL.search(last[-_LONGEST_TAIL:])
+    size = 0 if tail is None else len(tail[0])
+    return [*chunks[:-1], (at_ms, last[: len(last) - size])], size
 
 
 def _is_stream(headers: Headers, chunks: Sequence[Chunk]) -> bool:
@@ -156,23 +161,22 @@ def _split_events(read: _Read) -> tuple[CapturedEvent, ...]:
     at_ms = 0.0
     try:
         for at_ms, data in read.chunks:
-            events += _capture_items(decoder.feed(data), at_ms)
+            _capture_items(decoder.feed(data), at_ms, events)
+        _capture_items(decoder.finish(), at_ms, events)
     except EventTooLargeError as error:
-        events += _capture_items(error.before, at_ms)
-        kept = sum(len(event.to_bytes()) for event in events)
-        read.truncated += len(read.join()) - kept
-        return tuple(events)
-    events += _capture_items(decoder.finish(), at_ms)
+        _capture_items(error.before, at_ms, events)
+        read.truncated += len(read.join()) - sum(len(event.to_bytes()) for event in events)
     return tuple(events)
 
 
-def _capture_items(items: Iterable[Item], at_ms: float) -> list[CapturedEvent]:
-    return [_capture_item(item, at_ms) for item in items]
-
-
-def _capture_item(item: Item, at_ms: float) -> CapturedEvent:
+def _capture_items(items: Iterable[Item], at_ms: float, events: list[CapturedEvent]) -> None:
     at_ms = round(at_ms, 1)
-    if not isinstance(item, ServerSentEvent):
-        return CapturedEvent(at_ms=at_ms, raw=item.raw)
-    spelled = encode_event(item.type, item.data)
-    return CapturedEvent(item.type, item.data, at_ms, None if spelled == item.raw else item.raw)
+    for item in items:
+        if isinstance(item, ServerSentEvent):
+            spelled = encode_event(item.type, item.data)
+            events.append(CapturedEvent(item.type, item.data, at_ms, None if spelled == item.raw else item.raw))
+        elif events and events[-1].data is None and events[-1].at_ms == at_ms and events[-1].raw is not None:
+            # A comment and the blank line after it are one.
+            events[-1] = CapturedEvent(at_ms=at_ms, raw=events[-1].raw + item.raw)
+        else:
+            events.append(CapturedEvent(at_ms=at_ms, raw=item.raw))
