@@ -69,6 +69,7 @@ def run_rules(rules: Sequence[CompiledRule], context: RunContext, glance: Glance
         if context.decisions.stopped:
             outcomes += (Outcome(later, "unreached") for later in rules[index + 1 :])
             break
+    context.journal.settle()
     return outcomes
 
 

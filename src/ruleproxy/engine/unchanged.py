@@ -95,7 +95,7 @@ def _many(path: syntax.Path) -> bool:
 
 
 def _unmask(node: ObjectNode, text: bytes) -> bytes:
-    return node.document.masking.unmask(text) if node.document.masking else text
+    return node.text.masking.unmask(text) if node.text.masking else text
 
 
 def _text(value: Value) -> bytes:

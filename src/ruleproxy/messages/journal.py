@@ -27,15 +27,16 @@ class Journal:
     at the price of rendering pointers and values at every edit.
     """
 
-    __slots__ = ("_undo", "detailed", "edits")
+    __slots__ = ("_settled", "_undo", "detailed", "edits")
 
     def __init__(self, *, detailed: bool = False) -> None:
         self.detailed = detailed
         self.edits: list[Edit] = []
         self._undo: list[tuple[Callable[..., None], tuple[object, ...]]] = []
+        self._settled = 0
 
     def __len__(self) -> int:
-        return len(self._undo)
+        return self._settled + len(self._undo)
 
     def add(self, undo: Callable[..., None], *arguments: object) -> None:
         """Note one edit by what takes it back: `undo(*arguments)`."""
@@ -47,13 +48,18 @@ class Journal:
 
     def mark(self) -> tuple[int, int]:
         """A point to go back to."""
-        return len(self._undo), len(self.edits)
+        return len(self), len(self.edits)
+
+    def settle(self) -> None:
+        """Nothing before this point will be taken back: forget how to."""
+        self._settled += len(self._undo)
+        self._undo.clear()
 
     def undo_to(self, mark: tuple[int, int]) -> list[Edit]:
         """Take back everything since a mark, newest first; returns the descriptions of what was taken back."""
         undone = self.edits[mark[1] :]
         del self.edits[mark[1] :]
-        while len(self._undo) > mark[0]:
+        while len(self) > mark[0]:
             undo, arguments = self._undo.pop()
             undo(*arguments)
         return undone

@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from codecs import utf_8_decode
 from typing import Final
+from weakref import ref
 
 import msgspec
 from msgspec import Raw
@@ -39,19 +40,19 @@ class NotEditable(Exception):
     """These bytes are not JSON that can be edited; they pass as they came."""
 
 
-class Document:
-    """One JSON text. `root` is a node, or a scalar where the text is one. Raises `NotEditable`."""
+class JsonText:
+    """One JSON text and what its nodes share: the journal, and the masking of lone surrogates."""
 
-    __slots__ = ("journal", "masking", "root", "source", "text")
+    __slots__ = ("journal", "masking", "source", "text")
 
     def __init__(self, source: bytes, journal: Journal) -> None:
         self.source = source
         self.journal = journal
         self.masking: Masking | None = None
         self.text = source
-        self.root: Value = self._open()
 
-    def _open(self) -> Value:
+    def open(self) -> Value:
+        """The root. Raises `NotEditable`."""
         if (wrong := find_bad_utf8(self.source)) >= 0:
             raise NotEditable(f"not JSON: invalid UTF-8 at byte {wrong}")
         try:
@@ -68,7 +69,7 @@ class Document:
         except RecursionError:
             raise NotEditable("JSON nested too deeply to be edited") from None
 
-    def decode(self, raw: Raw | bytes, parent: Node | None, key: str | None) -> Value:
+    def decode(self, raw: Raw | bytes, parent: ref[Node] | None, key: str | None) -> Value:
         """The value of a raw slice, or of the whole text: a node for a container, else the scalar."""
         try:
             value = _value.decode(raw)
@@ -92,20 +93,6 @@ class Document:
         except msgspec.ValidationError:
             return number(bytes(raw).strip())
 
-    def holds_at_most(self, name: str, count: int) -> bool:
-        """Whether the text proves, without being opened, that no more than `count` members have this name.
-
-        False proves nothing: the name may stand in a string, or an edit or an escape may hide one.
-        """
-        if isinstance(self.root, Node) and self.root.touched:
-            return False
-        return not self.spells_ascii_oddly and self.text.count(b'"%s"' % name.encode()) <= count
-
-    @property
-    def spells_ascii_oddly(self) -> bool:
-        """Whether a printable ASCII character may be written as an escape (`\\u0063` for c) somewhere."""
-        return b"\\u00" in self.text and _PRINTABLE_ESCAPE.search(self.text) is not None
-
     def adopt(self, data: bytes) -> bytes:
         """JSON text written by a rule, with its lone surrogates masked like those of the source."""
         if b"\\u" not in data:
@@ -113,17 +100,33 @@ class Document:
         masked, self.masking = mask_lone_surrogates(data, self.source, self.masking)
         return masked
 
+    def names_at_most(self, name: str, count: int) -> bool:
+        """Whether no more than `count` members of the source can have this name."""
+        oddly = b"\\u00" in self.text and _PRINTABLE_ESCAPE.search(self.text) is not None
+        return not oddly and self.text.count(b'"%s"' % name.encode()) <= count
+
+
+class Document:
+    """One JSON text. `root` is a node, or a scalar where the text is one. Raises `NotEditable`."""
+
+    __slots__ = ("journal", "root", "text")
+
+    def __init__(self, source: bytes, journal: Journal) -> None:
+        self.journal = journal
+        self.text = JsonText(source, journal)
+        self.root: Value = self.text.open()
+
     def to_json(self) -> tuple[bytes, int]:
         """The text as it is now, and how many of its bytes are the source's own."""
+        text = self.text
         if not isinstance(self.root, Node) or not self.root.touched:
-            return self.source, len(self.source)
-        text, fresh = self.root.render()
-        around = len(self.text) - len(self.root.source())
-        if around:
+            return text.source, len(text.source)
+        data, fresh = self.root.render()
+        size = len(self.root.source())
+        if len(text.text) > size:
             start = self.root.place()[1]
-            text = b"".join((self.text[:start], text, self.text[start + len(self.root.source()) :]))
-        reused = len(text) - fresh
-        return (self.masking.unmask(text) if self.masking else text), reused
+            data = b"".join((text.text[:start], data, text.text[start + size :]))
+        return (text.masking.unmask(data) if text.masking else data), len(data) - fresh
 
 
 def find_bad_utf8(data: bytes) -> int:

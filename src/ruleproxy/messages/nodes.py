@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, Union
+from weakref import ref
 
 import msgspec
 from msgspec import Raw
@@ -13,7 +14,7 @@ from ruleproxy.messages.layout import Entry, Output, lay_out_list, lay_out_objec
 from ruleproxy.messages.values import NIL, EditRefused, Value, encode
 
 if TYPE_CHECKING:
-    from ruleproxy.messages.json_bytes import Document
+    from ruleproxy.messages.json_bytes import JsonText
 
 _items: Final = msgspec.json.Decoder(list[Raw])
 _write_level: Final = msgspec.json.Encoder().encode
@@ -26,10 +27,23 @@ Shown = Union[Raw, "Node", str, None]
 class Node:
     """A container in a document: what it was opened from, and whether anything in it changed."""
 
-    __slots__ = ("_compact", "_entries", "_place", "children", "document", "key", "parent", "raw", "touched")
+    # Parents are held weakly and nodes know the text, not the document: without cycles a whole body is freed at once
+    # when its exchange ends, and the garbage collector has nothing to look for.
+    __slots__ = (
+        "__weakref__",
+        "_compact",
+        "_entries",
+        "_parent",
+        "_place",
+        "children",
+        "key",
+        "raw",
+        "text",
+        "touched",
+    )
 
-    document: Document
-    parent: Node | None
+    text: JsonText
+    _parent: ref[Node] | None
     key: str | None
     raw: Raw | None
     touched: bool
@@ -37,6 +51,11 @@ class Node:
     _compact: bool | None
     _entries: list[Entry] | None
     _place: tuple[bytes, int] | None
+
+    @property
+    def parent(self) -> Node | None:
+        """The container that this one was opened in; None for the root."""
+        return None if self._parent is None else self._parent()
 
     def touch(self) -> None:
         """Mark the way up to the root as changed."""
@@ -50,7 +69,7 @@ class Node:
         if self.raw is not None:
             return bytes(self.raw)
         if self.parent is None:
-            return self.document.text.strip(b" \t\r\n")
+            return self.text.text.strip(b" \t\r\n")
         self.parent.locate(self)
         assert self.raw is not None
         return bytes(self.raw)
@@ -59,7 +78,7 @@ class Node:
         """The buffer that holds this node's source, and where in it the node starts."""
         if self._place is None:
             if self.parent is None:
-                text = self.document.text
+                text = self.text.text
                 self._place = text, len(text) - len(text.lstrip(b" \t\r\n"))
                 return self._place
             self.parent.locate(self)
@@ -97,7 +116,7 @@ class Node:
         if self.compact:
             level, fresh = self.level()
             return _write_level(level), fresh
-        output = Output(self.document.text)
+        output = Output(self.text.text)
         self.write(output)
         text = output.join()
         return text, len(text) - output.reused
@@ -132,16 +151,23 @@ class Node:
             node = node.parent
         return "".join("/" + step for step in reversed(steps))
 
+    def holds_at_most(self, name: str, count: int) -> bool:
+        """Whether the text proves, without being opened further, that at most `count` members have this name.
+
+        False proves nothing: the name may stand in a string, or an edit or an escape may hide one.
+        """
+        return not self.touched and self.text.names_at_most(name, count)
+
     def to_json(self) -> bytes:
         """This node's text as it is now."""
         text, _ = self.render()
-        return self.document.masking.unmask(text) if self.document.masking else text
+        return self.text.masking.unmask(text) if self.text.masking else text
 
     def describe(self, kind: Kind, step: str | None, before: Shown, after: Shown) -> None:
         """Tell a detailed journal of an edit of the member `step`, or of the whole node."""
-        if self.document.journal.detailed:
+        if self.text.journal.detailed:
             where = self.pointer() if step is None else f"{self.pointer()}/{escape_step(step)}"
-            self.document.journal.describe(kind, where, show(before), show(after))
+            self.text.journal.describe(kind, where, show(before), show(after))
 
 
 class ObjectNode(Node):
@@ -150,11 +176,11 @@ class ObjectNode(Node):
     __slots__ = ("members", "original")
 
     def __init__(
-        self, document: Document, parent: Node | None, key: str | None, raw: Raw | None, members: dict[str, Raw]
+        self, text: JsonText, parent: ref[Node] | None, key: str | None, raw: Raw | None, members: dict[str, Raw]
     ) -> None:
         # One of these is made for every object that a rule looks at: no call of a base class.
-        self.document = document
-        self.parent = parent
+        self.text = text
+        self._parent = parent
         self.key = key
         self.raw = raw
         self.touched = False
@@ -175,7 +201,7 @@ class ObjectNode(Node):
             children = self.children = {}
         elif (known := children.get(name)) is not None and known[0] is raw:
             return known[1]
-        value = self.document.decode(raw, self, name)
+        value = self.text.decode(raw, ref(self), name)
         children[name] = (raw, value)
         return value
 
@@ -193,7 +219,7 @@ class ObjectNode(Node):
 
     def put(self, name: str, value: Value) -> bool:
         """Write a member, at its place or as the last one; False where that changes nothing."""
-        data = self.document.adopt(encode(value))
+        data = self.text.adopt(encode(value))
         before = self.members.get(name)
         if before is not None and self._text_of(name, before) == data:
             return False
@@ -228,8 +254,8 @@ class ObjectNode(Node):
         return True
 
     def _change(self, members: dict[str, Raw], kind: Kind, name: str, before: Raw | None, after: Raw | None) -> None:
-        shown = self._current(name, before) if before is not None and self.document.journal.detailed else before
-        self.document.journal.add(setattr, self, "members", self.members)
+        shown = self._current(name, before) if before is not None and self.text.journal.detailed else before
+        self.text.journal.add(setattr, self, "members", self.members)
         self.describe(kind, name, shown, after)
         self.members = members
         self.touch()
@@ -322,23 +348,24 @@ class ListNode(Node):
     __slots__ = ("_opened", "items", "original")
 
     def __init__(
-        self, document: Document, parent: Node | None, key: str | None, raw: Raw | None, items: list[Any]
+        self, text: JsonText, parent: ref[Node] | None, key: str | None, raw: Raw | None, items: list[Any]
     ) -> None:
-        self.document = document
-        self.parent = parent
+        self.text = text
+        self._parent = parent
         self.key = key
         self.raw = raw
         self.touched = False
         self.children = self._compact = self._entries = self._place = None
         self._opened = items
+        me: ref[Node] = ref(self)
         if items and type(items[0]) is dict:
-            opened: list[Raw | Node] = [ObjectNode(document, self, None, None, members) for members in items]
+            opened: list[Raw | Node] = [ObjectNode(text, me, None, None, members) for members in items]
         else:
             opened = [self._element(item) for item in items]
         self.items = self.original = opened
 
     def _element(self, raw: Raw) -> Raw | Node:
-        value = self.document.decode(raw, self, None)
+        value = self.text.decode(raw, ref(self), None)
         return value if isinstance(value, Node) else raw
 
     def __len__(self) -> int:
@@ -349,11 +376,11 @@ class ListNode(Node):
 
     def read(self, item: Raw | Node) -> Value:
         """The value of an element."""
-        return self.document.decode(item, self, None) if type(item) is Raw else item
+        return self.text.decode(item, ref(self), None) if type(item) is Raw else item
 
     def make(self, value: Value) -> Raw | Node:
         """A value of a rule as an element for `arrange`."""
-        return self._element(Raw(self.document.adopt(encode(value))))
+        return self._element(Raw(self.text.adopt(encode(value))))
 
     def arrange(
         self, items: list[Raw | Node], kind: Kind, step: str | None, before: Shown = None, after: Shown = None
@@ -362,7 +389,7 @@ class ListNode(Node):
 
         `kind`, `step`, `before` and `after` are what a detailed journal says of it.
         """
-        self.document.journal.add(setattr, self, "items", self.items)
+        self.text.journal.add(setattr, self, "items", self.items)
         self.describe(kind, step, before, after)
         self.items = items
         self.touch()

@@ -22,7 +22,7 @@ def _limit(context: Context, what: str, place: Sequence[places.Place], count: in
         raise EditRefused("limit takes a whole number that is not negative")
     for target in place:
         body = target.read()
-        if not isinstance(body, ObjectNode) or body.document.holds_at_most(MARK, count):
+        if not isinstance(body, ObjectNode) or body.holds_at_most(MARK, count):
             continue
         marked = list(marked_parts(body))
         context.spend(len(marked) + len(marked) // 2)

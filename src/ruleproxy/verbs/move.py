@@ -63,7 +63,7 @@ def _bring(there: ListNode, moved: list[values.Value], position: str) -> None:
         arranged = front + moved + rest[len(front) :]
     if arranged == there.items:
         return
-    if not there.document.journal.detailed:
+    if not there.text.journal.detailed:
         there.arrange(arranged, ">", None)
         return
     before = {id(item): str(index) for index, item in enumerate(there.items)}
