@@ -28,12 +28,20 @@ class Masker:
 
     def __init__(self, known: Iterable[bytes] = ()) -> None:
         self._known = tuple(sorted({secret for secret in known if len(secret) >= _SHORTEST_KNOWN}))
+        self._bodies: dict[bytes, bytes] = {}
 
     def mask_text(self, text: bytes) -> bytes:
         """The text with masks. Valid JSON stays valid; everything else keeps its bytes."""
         for find in self._passes(_DEPTH):
             text = replace(text, find(text))
         return text
+
+    def mask_body(self, body: bytes) -> bytes:
+        """`mask_text` that remembers: the same body stands in several parts of an exchange."""
+        masked = self._bodies.get(body)
+        if masked is None:
+            masked = self._bodies[body] = self.mask_text(body)
+        return masked
 
     def mask_pieces(self, pieces: Sequence[bytes]) -> list[bytes]:
         """The pieces of one text with masks, also where a secret goes from one piece into the next."""

@@ -28,12 +28,14 @@ _COOKIE: Final = re.compile(rb"([^=;\s]+=)([^;]*)")
 def mask_capture(capture: Capture, known: Iterable[bytes] = ()) -> Capture:
     """The capture with masks; `known` secrets are masked wherever they stand."""
     masker = Masker((*known, *_learn(capture)))
+    response = None if capture.response is None else _mask_response(capture.response, masker)
+    answer = None if capture.answer is None else _mask_response(capture.answer, masker, capture.response, response)
     return Capture(
         _mask_request(capture.request, masker),
         None if capture.sent is None else _mask_request(capture.sent, masker),
-        None if capture.response is None else _mask_response(capture.response, masker),
+        response,
         None if capture.failure is None else _mask_failure(capture.failure, masker),
-        None if capture.answer is None else _mask_response(capture.answer, masker),
+        answer,
         None if capture.trace is None else orjson.loads(masker.mask_text(orjson.dumps(capture.trace))),
         capture.at,
     )
@@ -55,17 +57,27 @@ def _mask_request(request: CapturedRequest, masker: Masker) -> CapturedRequest:
         request,
         path=mask_target(request.path, masker),
         headers=mask_headers(request.headers, masker),
-        body=masker.mask_text(request.body),
+        body=masker.mask_body(request.body),
         origin=masker.mask_text(request.origin.encode()).decode(),
     )
 
 
-def _mask_response(response: CapturedResponse, masker: Masker) -> CapturedResponse:
+def _mask_response(
+    response: CapturedResponse,
+    masker: Masker,
+    before: CapturedResponse | None = None,
+    before_masked: CapturedResponse | None = None,
+) -> CapturedResponse:
+    # Most answers are passed on as they came: their events, which are most of the work, are looked at once.
+    if before is not None and before_masked is not None and response.events == before.events:
+        events = before_masked.events
+    else:
+        events = None if response.events is None else mask_events(response.events, masker)
     return replace(
         response,
         headers=mask_headers(response.headers, masker),
-        body=masker.mask_text(response.body),
-        events=None if response.events is None else mask_events(response.events, masker),
+        body=masker.mask_body(response.body),
+        events=events,
     )
 
 

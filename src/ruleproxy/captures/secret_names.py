@@ -18,175 +18,30 @@ def _set(words: str) -> frozenset[str]:
 
 
 # Wherever they stand in a name.
-_SECRET_WORDS: Final = frozenset(
-    [
-        "password",
-        "passwords",
-        "passwd",
-        "pwd",
-        "passphrase",
-        "secret",
-        "secrets",
-        "apikey",
-        "apikeys",
-        "credential",
-        "credentials",
-        "authorization",
-        "accesskey",
-        "secretkey",
-        "privatekey",
-        "subscriptionkey",
-        "accesstoken",
-        "refreshtoken",
-        "sessiontoken",
-        "authtoken",
-        "idtoken",
-        "clientsecret",
-        "accountkey",
-        "sharedaccesskey",
-    ]
+_SECRET_WORDS: Final = _set(
+    "password passwords passwd pwd passphrase secret secrets apikey apikeys credential credentials authorization "
+    "accesskey secretkey privatekey subscriptionkey accesstoken refreshtoken sessiontoken authtoken idtoken "
+    "clientsecret accountkey sharedaccesskey"
 )
 # `password_hint`, `secret_name`, `token_type`: said about a secret, not the secret.
-_ABOUT: Final = frozenset(
-    [
-        "id",
-        "ids",
-        "name",
-        "names",
-        "arn",
-        "type",
-        "url",
-        "uri",
-        "path",
-        "count",
-        "length",
-        "limit",
-        "budget",
-        "usage",
-        "policy",
-        "field",
-        "version",
-        "size",
-        "ttl",
-        "expiry",
-        "expires",
-        "at",
-        "in",
-        "status",
-        "mode",
-        "required",
-        "enabled",
-        "format",
-        "header",
-        "prefix",
-        "label",
-        "description",
-        "hint",
-        "algorithm",
-        "endpoint",
-        "details",
-        "info",
-        "ref",
-        "index",
-        "position",
-        "env",
-        "var",
-        "reason",
-        "message",
-        "error",
-        "invalid",
-        "valid",
-        "manager",
-        "provider",
-        "store",
-    ]
+_ABOUT: Final = _set(
+    "id ids name names arn type url uri path count length limit budget usage policy field version size ttl expiry "
+    "expires at in status mode required enabled format header prefix label description hint algorithm endpoint "
+    "details info ref index position env var reason message error invalid valid manager provider store"
 )
 # `next_page_token`, `eos_token`: a token of another sort.
-_OTHER_TOKENS: Final = frozenset(
-    [
-        "page",
-        "next",
-        "previous",
-        "prev",
-        "continuation",
-        "eos",
-        "bos",
-        "pad",
-        "sep",
-        "unk",
-        "mask",
-        "cls",
-        "stop",
-        "special",
-        "cancel",
-        "cancellation",
-        "sync",
-        "resume",
-        "per",
-        "max",
-        "min",
-        "first",
-        "last",
-        "input",
-        "output",
-        "prompt",
-        "completion",
-        "single",
-        "each",
-        "every",
-        "time",
-        "cache",
-        "thinking",
-        "budget",
-    ]
+_OTHER_TOKENS: Final = _set(
+    "page next previous prev continuation eos bos pad sep unk mask cls stop special cancel cancellation sync resume "
+    "per max min first last input output prompt completion single each every time cache thinking budget"
 )
-_OWNED_TOKENS: Final = frozenset(["access", "refresh", "auth", "api", "bearer", "session", "security", "secret"])
-_SECRET_KEYS: Final = frozenset(
-    [
-        "api",
-        "access",
-        "secret",
-        "private",
-        "signing",
-        "subscription",
-        "encryption",
-        "auth",
-        "account",
-        "shared",
-        "master",
-        "service",
-        "function",
-        "functions",
-        "client",
-        "license",
-        "app",
-        "admin",
-        "consumer",
-        "write",
-        "instrumentation",
-        "ssh",
-        "gpg",
-        "deploy",
-        "storage",
-        "webhook",
-        "session",
-        "vault",
-        "root",
-        "security",
-        "bearer",
-        "anthropic",
-        "openai",
-        "azure",
-        "aws",
-        "google",
-        "gemini",
-        "bedrock",
-    ]
+_OWNED_TOKENS: Final = _set("access refresh auth api bearer session security secret")
+_SECRET_KEYS: Final = _set(
+    "api access secret private signing subscription encryption auth account shared master service function "
+    "functions client license app admin consumer write instrumentation ssh gpg deploy storage webhook session vault "
+    "root security bearer anthropic openai azure aws google gemini bedrock"
 )
-_OTHER_HEADER_KEYS: Final = frozenset(
-    ["idempotency", "surrogate", "cache", "websocket", "partition", "routing", "sort"]
-)
-_SECRET_PARAMETERS: Final = frozenset(["key", "sig", "signature", "code", "auth", "jwt", "assertion", "sas", "hmac"])
+_OTHER_HEADER_KEYS: Final = _set("idempotency surrogate cache websocket partition routing sort")
+_SECRET_PARAMETERS: Final = _set("key sig signature code auth jwt assertion sas hmac")
 
 
 @lru_cache(maxsize=4096)

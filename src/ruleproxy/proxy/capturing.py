@@ -194,6 +194,7 @@ class Recording:
         self.exchange = exchange
         self.started = time.time()
         self._clock = time.perf_counter()
+        self._now = 0.0
         self._request = request
         self._recorder = recorder
         self._limit = limit
@@ -234,9 +235,10 @@ class Recording:
 
     def receive(self, event: Event) -> Sequence[Action]:
         """The exchange's actions after an event."""
+        self._now = (time.perf_counter() - self._clock) * 1000
         match event:
             case UpstreamData(data):
-                self._came_body.add(self._elapsed(), data)
+                self._came_body.add(self._now, data)
             case UpstreamHead(status, headers):
                 self._came = (status, headers)
             case UpstreamFailed(kind, message):
@@ -277,7 +279,7 @@ class Recording:
         for action in actions:
             match action:
                 case Data(data):
-                    self._got_body.add(self._elapsed(), data)
+                    self._got_body.add(self._now, data)
                 case Head(status, headers):
                     self._got = (status, headers)
                 case Send():
@@ -288,9 +290,6 @@ class Recording:
                 case Cut():
                     self._complete = False
         return actions
-
-    def _elapsed(self) -> float:
-        return (time.perf_counter() - self._clock) * 1000
 
 
 class RecordingForwarder(Forwarder):
