@@ -70,8 +70,12 @@ def _collect(
             continue
         if child.is_dir():
             _collect(child, f"{prefix}{name}/", found, problems, entered)
-        elif name.endswith(SUFFIX):
+        elif not name.endswith(SUFFIX):
+            continue
+        elif child.is_file() or not child.exists():
             found.append((f"{prefix}{name}", child))
+        else:
+            problems.append(Unreadable(shown_path(child), "not a file"))  # a pipe, whose reader waits for ever
 
 
 def shown_path(path: Path) -> str:
