@@ -12,10 +12,11 @@ import click
 from ruleproxy.commands._where import Where, count, read_where, shows_colour, stop
 
 if TYPE_CHECKING:
-    from ruleproxy.captures.capture import CapturedRequest
+    from ruleproxy.captures.capture import Capture, CapturedRequest
     from ruleproxy.engine.rehearsing import Rehearsal
     from ruleproxy.engine.ruleset import Ruleset
     from ruleproxy.engine.testing import TestResult
+    from ruleproxy.messages.upstreams import Upstream
 
 
 @click.command(name="test")
@@ -143,7 +144,7 @@ def report_captures(folder: Path, rulesets: Sequence[Ruleset], where: Where, tex
     for file in files:
         try:
             capture = read_capture(file)
-            done = [rehearse(capture, ruleset, declare(where.upstreams or (), ruleset.origins)) for ruleset in rulesets]
+            done = [rehearse(capture, ruleset, declare(where.upstreams or asked(capture), ruleset.origins)) for ruleset in rulesets]
         except (BadCapture, Unanswered) as error:
             click.echo(f"ruleproxy: {error if isinstance(error, BadCapture) else f'{file}: {error}'}", err=True)
             unreadable += 1
@@ -184,3 +185,11 @@ def describe(file: Path, request: CapturedRequest, rehearsal: Rehearsal) -> list
 
 
 _SHOWN = ("changed", "shadowed", "failed")
+
+
+def asked(capture: Capture) -> tuple[Upstream, ...]:
+    """The upstream that a captured exchange went to, where it was recorded."""
+    from ruleproxy.messages.upstreams import Upstream
+
+    origin = capture.sent.origin if capture.sent is not None else None
+    return () if origin is None else (Upstream("default", origin),)

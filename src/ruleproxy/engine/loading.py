@@ -202,7 +202,7 @@ class _Loader:
                             )
                         case syntax.Rule():
                             compiled.rules.append(compiler.compile(item, unit.prefix + item.name))
-                            compiled.origins += find_origins(item, constants)
+                            compiled.origins += find_origins(item, {**constants, "parameters": unit.parameters})
                         case syntax.Use() if id(item) in packs:
                             self._compile(packs[id(item)], compiled)
                         case syntax.Test() if unit.manifest is None or unit.alone:
@@ -229,6 +229,8 @@ class _Loader:
         except BadManifest as error:
             self._error(source, use.pack_span, "RP901", str(error))
             return None
+        # A default that changes is other rules, although no rules file is.
+        self.digest.update((folder / MANIFEST).read_bytes())
         texts, unreadable = read_rules(folder)
         if folder.is_relative_to(packs_folder()):  # where they lie on this machine tells nobody anything
             texts = [replace(text, shown=f"{manifest.name}/{text.relative}") for text in texts]
