@@ -371,17 +371,19 @@ def test_a_single_file(tmp_path: Path, upstream: RecordingUpstream) -> None:
 
 
 def test_a_pack_of_ones_own(tmp_path: Path, upstream: RecordingUpstream) -> None:
-    """An edit in a pack that the rules use, in the rules folder, is an edit of the rules."""
+    """An edit in a pack that the rules use, in the rules folder, is an edit of the rules; so is one of a default."""
     pack = tmp_path / "rules" / "packs" / "acme"
     pack.mkdir(parents=True)
-    manifest = 'name = "acme/mark"\nversion = "1"\nedition = 1\ndescription = "marks"\n'
-    (pack / "pack.toml").write_text(manifest)
+    manifest = 'name = "acme/mark"\nversion = "1"\nedition = 1\ndescription = "marks"\n\n[parameters.value]\ndefault = '
+    (pack / "pack.toml").write_text(manifest + '"old"\n')
     (pack / "1.rules").write_text(marking("old"))
     (tmp_path / "rules" / "1.rules").write_text('edition 1\n\nuse "acme/mark"\n')
     with watching(tmp_path, upstream) as watched:
         assert watched.marks() == (b"old",)
-        (pack / "1.rules").write_text(marking("new"))
-        watched.wait_for_marks(b"new")
+        (pack / "1.rules").write_text(marking("new").replace('"new"', 'parameters.value .. "er"'))
+        watched.wait_for_marks(b"older")
+        (pack / "pack.toml").write_text(manifest + '"new"\n')
+        watched.wait_for_marks(b"newer")
 
 
 def switch(link: Path, target: str) -> None:

@@ -18,12 +18,12 @@ from ruleproxy.language.diagnostics import Severity
 from ruleproxy.language.exporting import to_dict
 from ruleproxy.language.reporting import render_all
 from ruleproxy.messages.upstreams import Upstream
-from ruleproxy.proxy.watching import look_at, watch_places
+from ruleproxy.proxy.watching import State, look_at, watch_places
 
 _log = logging.getLogger("ruleproxy")
 
 _REST_SECONDS = 0.1
-"""Files are read when nothing about them changed for this long: editors write in several steps."""
+"""Rules come into force when nothing about their files changed for this long: editors write in several steps."""
 
 _TRIES = 20
 
@@ -44,35 +44,29 @@ class RulesInForce:
         self._seen: object = None
         self._told: set[tuple[str, str]] = set()
 
-    def load(self) -> Loaded:
-        """Read the folders; the rules come into force if nothing is wrong with them, else the old ones stay."""
-        seen = look_at(self._folders).files
-        loaded = load_rules(self._folders, self._upstreams)
-        if look_at(self._folders).files != seen:
-            # Something was written while we read: what we have is of two states. The next look reads it again.
-            self._seen = None
-            return Loaded(None, [], [], 0)
-        self._seen = seen
+    def load_first(self) -> Loaded:
+        """Read the folders before anything is served. What is being written just then is read again."""
+        for _ in range(_TRIES):
+            state = look_at(self._folders)
+            loaded = load_rules(self._folders, self._upstreams)
+            if look_at(self._folders) == state:
+                break
+            time.sleep(_REST_SECONDS)
+        self._take(state, loaded)
+        return loaded
+
+    def _take(self, state: State, loaded: Loaded) -> None:
+        """Put rules into force if nothing is wrong with them; else the old ones stay."""
+        self._seen = state.files
         if loaded.ruleset is None:
             self._rejected, self._rejected_at = loaded, time.time()
-            return loaded
+            return
         self._rejected = None
         self._files = loaded.files
         if loaded.ruleset.digest != self.current.digest or self.current is EMPTY:
             self.current = loaded.ruleset
             self._since = time.time()
             self._told.clear()
-        return loaded
-
-    def load_first(self) -> Loaded:
-        """`load`, again while the folders are being written."""
-        loaded = self.load()
-        for _ in range(_TRIES):
-            if loaded.ruleset is not None or loaded.errors:
-                break
-            time.sleep(_REST_SECONDS)
-            loaded = self.load()
-        return loaded
 
     async def watch(self) -> None:
         """Reload on every change of the folders until cancelled."""
@@ -81,7 +75,10 @@ class RulesInForce:
     async def _look(self) -> None:
         """Read the files if they are others than those that were read last, once they have come to rest."""
         while (state := await asyncio.to_thread(look_at, self._folders)).files != self._seen:
-            await asyncio.sleep(_REST_SECONDS)
+            # The files are read while they rest; what was read of two states is never taken.
+            loaded, _ = await asyncio.gather(
+                asyncio.to_thread(load_rules, self._folders, self._upstreams), asyncio.sleep(_REST_SECONDS)
+            )
             if await asyncio.to_thread(look_at, self._folders) != state:
                 continue
             if not any(path.exists() for path in self._folders):
@@ -89,7 +86,8 @@ class RulesInForce:
                     _log.warning("no rules are there any more: rules %s stay in force", self.current.digest[:7])
                 self._seen = state.files
                 return
-            self._tell(await asyncio.to_thread(self.load))
+            self._take(state, loaded)
+            self._tell(loaded)
 
     def _tell(self, loaded: Loaded) -> None:
         if loaded.ruleset is not None:
@@ -98,7 +96,7 @@ class RulesInForce:
             warnings = [d for d in loaded.diagnostics if d.severity is Severity.WARNING]
             if warnings:
                 _log.warning("%s", render_all(warnings).rstrip())
-        elif loaded.errors:
+        else:
             _log.error("%s\nnot loaded: rules %s stay in force", describe_problems(loaded), self.current.digest[:7])
 
     def describe(self) -> str:

@@ -21,6 +21,8 @@ _log = logging.getLogger("ruleproxy")
 _STEP_MS = 40
 """How soon an event is told; many within this time are one."""
 _LOOK_SECONDS = 1.0
+_FIRST_LOOK_SECONDS = 0.2
+"""What happens while a watch is being set up raises no event."""
 
 _KINDS = (".rules", ".toml", ".json")
 
@@ -69,12 +71,14 @@ async def watch_places(paths: Sequence[Path], look: Callable[[], Awaitable[None]
             for found in (places.trees, places.entries)
             if found
         ]
+        pause = _FIRST_LOOK_SECONDS
         try:
             while _find_places(paths) == places:
                 await look()
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(_LOOK_SECONDS):
+                    async with asyncio.timeout(pause):
                         await changed.wait()
+                pause = _LOOK_SECONDS
                 changed.clear()
         finally:
             for watcher in watchers:
