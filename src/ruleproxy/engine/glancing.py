@@ -8,6 +8,7 @@ from ruleproxy.engine.compiling import CompiledRule
 from ruleproxy.engine.context import RunContext
 from ruleproxy.engine.projection import Pick
 from ruleproxy.messages.edited import EditedRequest
+from ruleproxy.messages.headers import HeaderFields
 
 
 class _PickedBody:
@@ -52,6 +53,22 @@ class Glance:
 
     def remark(self, text: str) -> None:
         """Nobody reads the trace of a glance."""
+
+    @property
+    def headers(self) -> HeaderFields:
+        """The headers as they are now."""
+        return self._context.request.headers
+
+    def picked(self) -> dict[str, Any] | None:
+        """What was picked out of the body, none of it where there is no body; None where that cannot be told."""
+        if self._take():
+            picked: dict[str, Any] = self.request.body.root
+            return picked
+        return None if self._context.request.body.source else {}
+
+    def untouched(self, name: str) -> bool:
+        """Whether a top-level member of the body is still as it came."""
+        return self._context.request.body.untouched((name,))
 
     def _take(self) -> bool:
         if not self._taken:

@@ -8,6 +8,7 @@ from typing import Any, overload
 
 from ruleproxy.engine.compiling import CompiledRule
 from ruleproxy.engine.projection import make_pick
+from ruleproxy.engine.selecting import Selector
 from ruleproxy.language import syntax
 from ruleproxy.language.signatures import Side
 from ruleproxy.language.source import Source
@@ -38,13 +39,14 @@ _MOVING = frozenset({"request.method", "request.path", "request.raw_path"})
 class Candidates(Sequence[CompiledRule]):
     """Rules that may act on a message, and what picks out of its body the part that says whether they do."""
 
-    __slots__ = ("_rules", "pick")
+    __slots__ = ("_rules", "pick", "selector")
 
     def __init__(self, rules: tuple[CompiledRule, ...]) -> None:
         self._rules = rules
         looks = [look for rule in rules for look in rule.looks]
-        self.pick = make_pick(looks, "request.body") if looks else None
-        """None where no rule can be judged by a glance at the body."""
+        self.selector = Selector(rules)
+        self.pick = make_pick(looks, "request.body") if looks or self.selector.useful else None
+        """None where no rule can be judged by a glance at the message."""
 
     def __len__(self) -> int:
         return len(self._rules)

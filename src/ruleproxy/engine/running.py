@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from ruleproxy.engine.compiling import CompiledRule
 from ruleproxy.engine.context import Decisions, RunContext
 from ruleproxy.engine.glancing import Glance
+from ruleproxy.engine.ruleset import Candidates
 from ruleproxy.messages.journal import Edit
 from ruleproxy.messages.nodes import Node, plain
 from ruleproxy.messages.values import NIL, EditRefused, encode
@@ -53,10 +55,11 @@ class RequiredRuleFailed(Exception):
 def run_rules(rules: Sequence[CompiledRule], context: RunContext, glance: Glance | None = None) -> list[Outcome]:
     """Run rules in order; every one gets a verdict. Raises `RequiredRuleFailed`.
 
-    With a `glance`, rules of which it tells that they change nothing are not run. A trace wants to see them run.
+    With a `glance`, rules of which it tells that they change nothing are not run, and those that cannot match may
+    have no outcome at all. A trace wants to see all of them.
     """
     outcomes: list[Outcome] = []
-    for index, rule in enumerate(rules):
+    for index, rule in _choose(rules, context, glance):
         verdict = None if glance is None or rule.shadow else glance.judge(rule)
         if verdict is not None:
             outcomes.append(Outcome(rule, verdict))
@@ -71,6 +74,24 @@ def run_rules(rules: Sequence[CompiledRule], context: RunContext, glance: Glance
             break
     context.journal.settle()
     return outcomes
+
+
+def _choose(
+    rules: Sequence[CompiledRule], context: RunContext, glance: Glance | None
+) -> Iterator[tuple[int, CompiledRule]]:
+    selector = rules.selector if isinstance(rules, Candidates) else None
+    if glance is None or selector is None or not selector.useful:
+        yield from enumerate(rules)
+        return
+    edits, position, chosen = len(context.journal), 0, selector.select(glance)
+    while position < len(chosen):
+        index = chosen[position]
+        yield index, rules[index]
+        position += 1
+        if len(context.journal) != edits:
+            # The message is another one now: what was passed over before may match behind this rule.
+            edits, chosen = len(context.journal), selector.select(glance)
+            position = bisect_right(chosen, index)
 
 
 def _run_rule(rule: CompiledRule, context: RunContext) -> Outcome:
