@@ -9,13 +9,13 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.bodies import encode_body, long_session_body
-from support.running import declared, request, rules
 
 from ruleproxy.engine.events import Send
 from ruleproxy.engine.exchange import Exchange
 from ruleproxy.engine.ruleset import Ruleset
 from ruleproxy.messages.message import Request
+from support.bodies import encode_body, long_session_body
+from support.running import declared, request, rules
 
 REFERENCE = """
 rule "audit key" on request then

@@ -8,12 +8,12 @@ from typing import Any
 import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.running import declared, request, rules
 
 from ruleproxy.engine.events import Send
 from ruleproxy.engine.exchange import Exchange
 from ruleproxy.engine.ruleset import Ruleset
 from ruleproxy.messages.message import Headers
+from support.running import declared, request, rules
 
 CONDITIONS = (
     'request.headers["x-a"] == "1"',

@@ -133,18 +133,19 @@ def report_captures(folder: Path, rulesets: Sequence[Ruleset], where: Where, tex
 
     if not folder.exists():
         stop(2, f"{folder}: no such file or directory")
-    known = find_captures(folder)
-    if not known:
+    found = find_captures(folder)
+    if not found:
         click.echo(f"ruleproxy: no captures in {folder}", err=True)
         return [], 1
-    files = [file for file in known if text.lower() in file.name.lower()]
+    files = [file for file in found if text.lower() in file.name.lower()]
     if not files:
         return [], 0
     changed = failed = unreadable = 0
     for file in files:
         try:
             capture = read_capture(file)
-            done = [rehearse(capture, ruleset, declare(where.upstreams or asked(capture), ruleset.origins)) for ruleset in rulesets]
+            known = where.upstreams or asked(capture)
+            done = [rehearse(capture, ruleset, declare(known, ruleset.origins)) for ruleset in rulesets]
         except (BadCapture, Unanswered) as error:
             click.echo(f"ruleproxy: {error if isinstance(error, BadCapture) else f'{file}: {error}'}", err=True)
             unreadable += 1
