@@ -5,13 +5,16 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ruleproxy.language import syntax
 from ruleproxy.language.formatting import format_file
 from ruleproxy.language.parsing import parse
 from ruleproxy.language.source import Source, Span
+from ruleproxy.language.tokens import RawToken, split_tokens
+from ruleproxy.resources import CHECKOUT, packs_folder
+from support.generated_rules import FILES
 
 EXAMPLES = sorted((Path(__file__).parent / "examples").glob("*.rules"))
 
@@ -64,6 +67,75 @@ def test_any_spacing_and_comments(path: Path, data: st.DataObject) -> None:
     _, diagnostics = parse(Source("a", text))
     if not diagnostics:
         check_laws(text)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(FILES)
+def test_rules_made_by_chance(text: str) -> None:
+    """Whatever parses keeps its meaning and settles at once: all statements, values, items, nested in any way."""
+    check_laws(text)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(FILES, st.data())
+def test_comments_in_rules_made_by_chance(text: str, data: st.DataObject) -> None:
+    """Comments between any two words of any rules are all kept."""
+    tokens = split_tokens(text, 0, len(text))
+    comment = st.sampled_from([" -- c\n  ", " --[[ d ]] ", "\n  -- e\n  ", " --[[ f\n g ]]\n  "])
+    after = data.draw(st.lists(st.integers(0, len(tokens)), max_size=5, unique=True))
+    put_in = {place: data.draw(comment) for place in after}
+    commented = insert_comments(text, tokens, put_in)
+    if not parse(Source("a", commented))[1]:
+        check_laws(commented)
+
+
+def insert_comments(text: str, tokens: list[RawToken], put_in: dict[int, str]) -> str:
+    """The text with something put in after so many of its tokens."""
+    for place in sorted(put_in, reverse=True):
+        at = tokens[place - 1].end if place else 0
+        text = text[:at] + put_in[place] + text[at:]
+    return text
+
+
+FORMS = next(path for path in EXAMPLES if path.stem == "forms").read_text(encoding="utf-8")
+
+
+def parts_of_forms() -> list[str]:
+    """Every form of a statement in a rule of its own, and the other items of the file of all forms."""
+    tree, _ = parse(Source("a", FORMS))
+    parts = []
+    for item in tree.items:
+        if isinstance(item, syntax.Rule):
+            parts.append(tree.source.text[item.span.start : item.then_span.end] + "\nend\n")
+            statements = (tree.source.slice(statement.span) for statement in item.body)
+            parts += [f'rule "a" on request then\n  {statement}\nend\n' for statement in statements]
+        else:
+            parts.append(tree.source.slice(item.span) + "\n")
+    return parts
+
+
+@pytest.mark.parametrize("comment", [" -- c\n", " --[[ c ]] "], ids=["line", "block"])
+def test_no_comment_is_ever_lost(comment: str) -> None:
+    """A comment after each single word of every form is kept, whatever the word."""
+    kept = 0
+    for part in parts_of_forms():
+        tokens = split_tokens(part, 0, len(part))
+        for place in range(len(tokens) + 1):
+            commented = insert_comments(part, tokens, {place: comment})
+            if not parse(Source("a", commented))[1]:
+                check_laws(commented)
+                kept += 1
+    assert kept > 500
+
+
+SHIPPED = sorted([*(CHECKOUT / "rules").glob("*.rules"), *packs_folder().rglob("*.rules")])
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_shipped_rules_are_formatted(path: Path) -> None:
+    """What is shipped is written the one way."""
+    text = path.read_text(encoding="utf-8")
+    assert format_text(text) == text
 
 
 def test_the_house_style() -> None:
@@ -128,6 +200,18 @@ def test_wide_tables_open() -> None:
     fields = ", ".join(f"field_{number} = {number}" for number in range(12))
     formatted = format_text(f"local a = {{ {fields} }}\n")
     assert formatted.splitlines()[:2] == ["local a = {", "  field_0 = 0,"]
+    assert format_text(formatted) == formatted
+
+
+def test_lists_of_constants_are_filled() -> None:
+    """Constants that stood beside each other still do, as many as a line holds; one a line stays one a line."""
+    names = [f'"name_{number:02}"' for number in range(24)]
+    text = "local a = { " + ", ".join(names) + " }\nlocal b = {\n  1,\n  2,\n}\n"
+    formatted = format_text(text)
+    lines = formatted.splitlines()
+    assert lines[0] == "local a = {"
+    assert [len(line) for line in lines[1:4]] == [111, 111, 45]
+    assert lines[4:] == ["}", "local b = {", "  1,", "  2,", "}"]
     assert format_text(formatted) == formatted
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import click
 
@@ -41,9 +41,9 @@ def read_where(paths: Sequence[Path], upstreams: Sequence[str], config: Path | N
     return Where(settings.rules, declared or None)
 
 
-def shows_colour() -> bool:
-    """Whether standard output is a terminal that may be coloured (https://no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+def shows_colour(stream: TextIO | None = None) -> bool:
+    """Whether standard output, or this stream, is a terminal that may be coloured (https://no-color.org)."""
+    return (stream or sys.stdout).isatty() and not os.environ.get("NO_COLOR")
 
 
 def count(number: int, noun: str) -> str:

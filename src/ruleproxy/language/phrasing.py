@@ -11,8 +11,8 @@ from ruleproxy.language.source import Source
 from ruleproxy.language.tokens import split_tokens
 from ruleproxy.language.walking import children
 
-WIDEST_LINE = 110
-"""Columns past which a table on one line is opened up."""
+WIDEST_LINE = 120
+"""Columns past which a table on one line is opened up, and a line of constants ends."""
 
 TEMPLATES: Mapping[str, str] = MappingProxyType(
     {
@@ -210,6 +210,8 @@ class Phrasing:
             if fits and "{\n" not in line:
                 return line
         inner = f"{indent}  "
+        if self.is_filled(table):
+            return "\n".join(["{", *self.fill(table, inner), f"{indent}}}"])
         lines = ["{"]
         for field in table.fields:
             lines += [f"{inner}{comment.text.rstrip()}" for comment in self.take_before(field.span.start)]
@@ -217,6 +219,25 @@ class Phrasing:
             lines.append(f"{inner}{text},{self.take_beside(field.span.end)}")
         lines += [f"{inner}{comment.text.rstrip()}" for comment in self.take_before(table.span.end)]
         return "\n".join([*lines, f"{indent}}}"])
+
+    def is_filled(self, table: syntax.Table) -> bool:
+        """Whether an open table is a list of constants, some of them beside each other, with no comment between."""
+        constants = all(field.key is None and isinstance(field.value, syntax.Literal) for field in table.fields)
+        if not constants or self.holds_comment(table):
+            return False
+        gaps = zip(table.fields, table.fields[1:], strict=False)
+        text = self.source.text
+        return any("\n" not in text[one.span.end : other.span.start] for one, other in gaps)
+
+    def fill(self, table: syntax.Table, indent: str) -> list[str]:
+        """The constants of a list, as many on a line as there is room for."""
+        lines = [indent]
+        for field in table.fields:
+            text = f"{self.field(field, indent, 0)},"
+            if lines[-1] != indent and len(lines[-1]) + 1 + len(text) > WIDEST_LINE:
+                lines.append(indent)
+            lines[-1] += text if lines[-1] == indent else f" {text}"
+        return lines
 
     def must_open(self, table: syntax.Table) -> bool:
         """Whether a table, or one in it, has its first field on a line of its own, or a comment."""
