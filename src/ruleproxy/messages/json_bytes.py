@@ -16,19 +16,17 @@ from __future__ import annotations
 
 import re
 from codecs import utf_8_decode
-from typing import Final
+from typing import Any, Final
 from weakref import ref
 
 import msgspec
 from msgspec import Raw
 
 from ruleproxy.messages.journal import Journal
-from ruleproxy.messages.nodes import ListNode, Node, ObjectNode
+from ruleproxy.messages.nodes import ListNode, Node, ObjectNode, decode_value
 from ruleproxy.messages.surrogates import Masking, mask_lone_surrogates
 from ruleproxy.messages.values import Value, number
 
-# A list of objects is what bodies are made of: one call opens two levels. What is no such list is decoded again.
-_value: Final = msgspec.json.Decoder(str | int | float | bool | None | list[dict[str, Raw]] | dict[str, Raw])
 _any: Final = msgspec.json.Decoder(str | int | float | bool | None | list[Raw] | dict[str, Raw])
 
 
@@ -72,9 +70,13 @@ class JsonText:
     def decode(self, raw: Raw | bytes, parent: ref[Node] | None, key: str | None) -> Value:
         """The value of a raw slice, or of the whole text: a node for a container, else the scalar."""
         try:
-            value = _value.decode(raw)
+            value = decode_value(raw)
         except msgspec.ValidationError:
-            value = self._decode_unusual(raw)
+            value = self.decode_unusual(raw)
+        return self.settle(value, raw, parent, key)
+
+    def settle(self, value: Any, raw: Raw | bytes, parent: ref[Node] | None, key: str | None) -> Value:
+        """A decoded value as rules see it."""
         kind = type(value)
         if kind is str:
             return value if self.masking is None else self.masking.reveal(value)
@@ -86,8 +88,8 @@ class JsonText:
         return value
 
     @staticmethod
-    def _decode_unusual(raw: Raw | bytes) -> Value:
-        # A list of anything but objects, or a number past the range of a float.
+    def decode_unusual(raw: Raw | bytes) -> Any:
+        """The decoded value of a list of anything but objects, or of a number past the range of a float."""
         try:
             return _any.decode(raw)
         except msgspec.ValidationError:

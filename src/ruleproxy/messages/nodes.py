@@ -16,6 +16,10 @@ from ruleproxy.messages.values import NIL, EditRefused, Value, encode
 if TYPE_CHECKING:
     from ruleproxy.messages.json_bytes import JsonText
 
+# A list of objects is what bodies are made of: one call opens two levels. What is no such list is decoded again.
+decode_value: Final = msgspec.json.Decoder(
+    str | int | float | bool | None | list[dict[str, Raw]] | dict[str, Raw]
+).decode
 _items: Final = msgspec.json.Decoder(list[Raw])
 _write_level: Final = msgspec.json.Encoder().encode
 _SHOWN: Final = 200
@@ -201,7 +205,14 @@ class ObjectNode(Node):
             children = self.children = {}
         elif (known := children.get(name)) is not None and known[0] is raw:
             return known[1]
-        value = self.text.decode(raw, ref(self), name)
+        text = self.text
+        try:
+            value = decode_value(raw)
+        except msgspec.ValidationError:
+            value = text.decode_unusual(raw)
+        # Most of what is read is short strings: they take no further call.
+        if type(value) is not str or text.masking is not None:
+            value = text.settle(value, raw, ref(self), name)
         children[name] = (raw, value)
         return value
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from ruleproxy.language.signatures import Binding, Choice, Condition, Example, Form, Place, Verb
 from ruleproxy.messages import places, values
-from ruleproxy.messages.nodes import ListNode
+from ruleproxy.messages.nodes import ListNode, ObjectNode
 from ruleproxy.verbs.blocks import leading
 from ruleproxy.verbs.context import Context
 
@@ -25,7 +25,7 @@ def _move(
             continue
         items = there.items
         context.spend(len(items))
-        moved = [item for item in items if condition(there.read(item))]
+        moved = [item for item in items if condition(item if type(item) is ObjectNode else there.read(item))]
         if not moved or len(moved) == len(items):
             continue
         if items[: len(moved)] == moved if position == "first" else items[-len(moved) :] == moved:

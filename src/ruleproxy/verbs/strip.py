@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from ruleproxy.language.signatures import Binding, Condition, Example, Form, Place, Value, Verb
-from ruleproxy.language.types import ANY
+from ruleproxy.language.types import ANY, STRING
 from ruleproxy.messages import places, values
+from ruleproxy.messages.locations import find_members
 from ruleproxy.messages.nodes import ListNode, ObjectNode, plain
 from ruleproxy.messages.values import EditRefused
 from ruleproxy.verbs.context import Context
@@ -76,17 +77,48 @@ def _strip_members(context: Context, place: Sequence[places.Place], unwanted: Ca
 
 def _strip_items(node: ListNode, unwanted: Callable[[values.Value], bool]) -> None:
     # Judged first and taken away after: a condition may look at neighbours, which are still there.
-    gone = [item for item in node.items if unwanted(node.read(item))]
+    gone = [item for item in node.items if unwanted(item if type(item) is ObjectNode else node.read(item))]
     for item in reversed(gone):
         index = node.index(item)
         node.arrange([other for other in node.items if other is not item], "-", str(index), item)
+
+
+_ALWAYS_NEEDED = frozenset({"model", "messages", "max_tokens"})
+
+
+def _strip_at(context: Context, place: Sequence[places.Place], location: values.Value) -> None:
+    if not isinstance(location, str):
+        raise EditRefused(f"strip … at takes a location as text, this is {places.kind_of(location)}")
+    for target in place:
+        root = target.read()
+        found = find_members(root, location)
+        context.spend(len(found) + 1)
+        for holder, name in found:
+            if _is_needed(root, holder, name):
+                raise EditRefused(f"{location[:80]}: no request is without its {name}, whatever an upstream says")
+        for holder, name in found:
+            if isinstance(holder, ObjectNode):
+                holder.remove(name)
+        if not found:
+            context.remark(f"nothing is at {location[:80]}")
+
+
+def _is_needed(root: values.Value, holder: values.Value, name: str) -> bool:
+    if holder is root and name in _ALWAYS_NEEDED:
+        return True
+    messages = root.get("messages") if isinstance(root, ObjectNode) else values.NIL
+    in_message = isinstance(holder, ObjectNode) and isinstance(messages, ListNode) and holder.parent is messages
+    return in_message and name in ("role", "content")
 
 
 VERB = Verb(
     name="strip",
     summary="take a member, an element, a header or a value of a list away",
     prose="What is not there is no error. Of a header, `strip … from` and `strip … in` take members of its comma list "
-    "over all its lines; a header that becomes empty goes.",
+    "over all its lines; a header that becomes empty goes. `strip … at` takes a location as validators print it, such as "
+    "`tools.0.custom.strict`: a segment that is the object's own `type` (or `custom`, `ephemeral`) is the tag of a union "
+    "and passed over, an index stands for every element. It never takes `model`, `messages`, `max_tokens`, or the role "
+    "or content of a message.",
     forms=(
         Form("strip", "strip PLACE", {"place": Place()}, _strip, _strip_is_idle),
         Form(
@@ -104,6 +136,7 @@ VERB = Verb(
             _strip_where,
             _strip_where_is_idle,
         ),
+        Form("strip_at", "strip PLACE at LOCATION", {"place": Place(), "location": Value(STRING)}, _strip_at),
     ),
     examples=(
         Example(
@@ -120,6 +153,11 @@ VERB = Verb(
             'strip block in request.body.content where block.type == "text" and blank(block.text)',
             '{ body = { content = { { type = "text", text = "" }, { type = "text", text = "a" } } } }',
             '{ body = { content = { { type = "text", text = "a" } } } }',
+        ),
+        Example(
+            'strip request.body at "tools.0.custom.strict"',
+            '{ body = { tools = { { name = "a", strict = true }, { name = "b", strict = true } } } }',
+            '{ body = { tools = { { name = "a" }, { name = "b" } } } }',
         ),
     ),
 )
