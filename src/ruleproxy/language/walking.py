@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any, TypeVar
 
 from ruleproxy.language import syntax
@@ -24,16 +25,34 @@ LEVELS = (
 """Nodes that make what is in them one level deeper. A chain `a .. b .. c` nests to the left."""
 
 
-def children(node: syntax.Node) -> Iterator[syntax.Node]:
+def children(node: syntax.Node) -> list[syntax.Node]:
     """The nodes directly in a node, in the order of its fields."""
-    for name in node.__dataclass_fields__:
+    found: list[syntax.Node] = []
+    kind = type(node)
+    names = _INNER_FIELDS.get(kind)
+    if names is None:
+        names = _INNER_FIELDS[kind] = _find_inner_fields(kind)
+    for name in names:
         value = getattr(node, name)
         if isinstance(value, syntax.Node):
-            yield value
+            found.append(value)
         elif isinstance(value, tuple):
-            yield from (part for part in value if isinstance(part, syntax.Node))
+            found += [part for part in value if isinstance(part, syntax.Node)]
         elif isinstance(value, Mapping):
-            yield from value.values()
+            found += value.values()
+    return found
+
+
+_INNER_FIELDS: dict[type, tuple[str, ...]] = {}
+
+
+def _find_inner_fields(kind: type[syntax.Node]) -> tuple[str, ...]:
+    """The fields of a kind of node that may hold nodes: a tree has far more fields that hold text and places."""
+    return tuple(
+        field.name
+        for field in fields(kind)
+        if str(field.type).partition("[")[0] not in ("Span", "str", "int", "str | None", "int | None", "OneOf")
+    )
 
 
 def find_deeper(node: syntax.Node, limit: int) -> syntax.Node | None:
