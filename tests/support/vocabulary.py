@@ -7,8 +7,8 @@ from dataclasses import replace
 from functools import cache
 
 from ruleproxy.engine.vocabulary import load_vocabulary
-from ruleproxy.language.signatures import Choice, Form, Function, Options, Parameter, Place, Value, Verb, Vocabulary
-from ruleproxy.language.types import ANY, JSON, OPTIONAL_STRING, STRING, of
+from ruleproxy.language.signatures import Choice, Form, Options, Verb, Vocabulary
+from ruleproxy.language.types import ANY, STRING
 
 
 def do_nothing(*_: object, **__: object) -> None:
@@ -34,25 +34,11 @@ VERBS = (
     Verb("repair_stream", "", "", (form("repair_stream"),), ("request", "response")),
 )
 
-FORMS = {"strip": form("strip_at", place=Place(), location=Value(STRING))}
-
-FUNCTIONS = (
-    Function("secret", "", (Parameter("name", STRING, literal=True),), of("secret"), do_nothing),
-    Function("table", "", (Parameter("file", STRING, literal=True),), JSON, do_nothing, file_level=True),
-    Function("pick", "", (Parameter("value"), Parameter("path", STRING)), JSON, do_nothing),
-    Function("rfc3339", "", (Parameter("seconds", of("int", "float", "nil")),), OPTIONAL_STRING, do_nothing),
-    Function("find_error", "", (Parameter("body"),), of("object", "nil"), do_nothing),
-)
-
 
 @cache
 def design_vocabulary() -> Vocabulary:
     """Everything that the design names; a shipped word comes before its stand-in."""
     shipped = load_vocabulary()
     verbs = {verb.name: verb for verb in VERBS} | dict(shipped.verbs)
-    for name, extra in FORMS.items():
-        if extra.name not in {known.name for known in verbs[name].forms}:
-            verbs[name] = replace(verbs[name], forms=(*verbs[name].forms, extra))
     verbs["fake_stream"] = replace(verbs["fake_stream"], sides=("request", "response", "failure"))
-    functions = {function.name: function for function in FUNCTIONS} | dict(shipped.functions)
-    return Vocabulary(verbs, functions)
+    return Vocabulary(verbs, shipped.functions)

@@ -15,6 +15,7 @@ from typing import Any
 from ruleproxy.engine.context import RunContext
 from ruleproxy.engine.expressions import ENVIRONMENT, CannotCompile, Expressions, Scope
 from ruleproxy.engine.projection import Looks, action_looks, condition_looks
+from ruleproxy.engine.surroundings import NOWHERE
 from ruleproxy.language import syntax
 from ruleproxy.language.effects import Effects, rule_effects
 from ruleproxy.language.signatures import (
@@ -26,6 +27,7 @@ from ruleproxy.language.signatures import (
     Options,
     Place,
     Side,
+    Surroundings,
     Value,
     Vocabulary,
 )
@@ -87,10 +89,14 @@ class Leg:
 
 
 def evaluate_constant(
-    node: syntax.Expression, constants: Mapping[str, Any], vocabulary: Vocabulary, parameters: Mapping[str, Any]
+    node: syntax.Expression,
+    constants: Mapping[str, Any],
+    vocabulary: Vocabulary,
+    parameters: Mapping[str, Any],
+    surroundings: Surroundings = NOWHERE,
 ) -> Any:
     """The value of a file-level `local` or of a parameter, at load time. Raises `CannotCompile`, `EditRefused`."""
-    expressions = Expressions(vocabulary, parameters)
+    expressions = Expressions(vocabulary, parameters, surroundings)
     text = expressions.source(node, Scope(constants, {}, {}))
     code = compile(text, "constant", "eval")
     if "c" in code.co_names:
@@ -102,8 +108,14 @@ class RuleCompiler:
     """Compiles the rules of one file."""
 
     def __init__(
-        self, source: Source, constants: Mapping[str, Any], vocabulary: Vocabulary, parameters: Mapping[str, Any]
+        self,
+        source: Source,
+        constants: Mapping[str, Any],
+        vocabulary: Vocabulary,
+        parameters: Mapping[str, Any],
+        surroundings: Surroundings = NOWHERE,
     ) -> None:
+        self._surroundings = surroundings
         self._source = source
         self._constants = constants
         self._vocabulary = vocabulary
@@ -113,7 +125,7 @@ class RuleCompiler:
         """One rule. Raises `CannotCompile` where the checker should have spoken, `EditRefused` for a bad literal."""
         flags = {flag.text for flag in node.flags}
         scope = Scope(self._constants, {}, {})
-        expressions = Expressions(self._vocabulary, self._parameters)
+        expressions = Expressions(self._vocabulary, self._parameters, self._surroundings)
         writer = _Writer(expressions, self._vocabulary)
         writer.line("def act(c):", node.span)
         writer.block(node.body, scope.inner(), depth=0)
@@ -181,7 +193,7 @@ class RuleCompiler:
 
         def evaluate(context: RunContext) -> Any:
             if not compiled:
-                expressions = Expressions(self._vocabulary, self._parameters)
+                expressions = Expressions(self._vocabulary, self._parameters, self._surroundings)
                 scope = Scope(self._constants, {}, {})
                 text = expressions.condition(node, scope) if condition else expressions.source(node, scope)
                 environment = {**ENVIRONMENT, **expressions.constants}

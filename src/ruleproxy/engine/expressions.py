@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ruleproxy.engine import context, runtime
+from ruleproxy.engine.surroundings import NOWHERE
 from ruleproxy.language import syntax
-from ruleproxy.language.signatures import Function, Vocabulary
+from ruleproxy.language.signatures import Function, Surroundings, Vocabulary
 from ruleproxy.language.types import BOOL
 from ruleproxy.messages import places
 from ruleproxy.messages.values import NIL
@@ -98,8 +99,11 @@ class Scope:
 class Expressions:
     """Turns expressions into Python source; constants that the source names are collected in `constants`."""
 
-    def __init__(self, vocabulary: Vocabulary, parameters: Mapping[str, Any]) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, parameters: Mapping[str, Any], surroundings: Surroundings = NOWHERE
+    ) -> None:
         self.vocabulary = vocabulary
+        self.surroundings = surroundings
         self.parameters = parameters
         self.constants: dict[str, Any] = {}
         self._temporaries = 0
@@ -202,6 +206,8 @@ class Expressions:
         function = self.vocabulary.functions.get(node.function)
         if function is None:
             raise CannotCompile(node, f"unknown function `{node.function}`")
+        if function.load is not None:
+            return self.constant(function.load(self.surroundings, *_literals(function, node)))
         evaluate = self._prepared(function, node)
         arguments = [self.source(argument, scope) for argument in node.arguments]
         if function.contextual:
@@ -339,6 +345,17 @@ class Expressions:
             return f"[member_place({text}, {self._names(tail, scope)})]"
         name = self.fresh()
         return f"[member_place({name}, {self._names(tail, scope)}) for {name} in {self._steps(text, head, scope)}]"
+
+
+def _literals(function: Function, node: syntax.Call) -> list[str]:
+    found: list[str] = []
+    for argument in node.arguments:
+        if not isinstance(argument, syntax.Literal) or argument.kind != "string" or not isinstance(argument.value, str):
+            raise CannotCompile(argument, f"{function.name} takes a name that is written out")
+        found.append(argument.value)
+    if len(found) != len(function.parameters):
+        raise CannotCompile(node, f"{function.name} takes one name")
+    return found
 
 
 def _is_text(node: syntax.Expression) -> bool:

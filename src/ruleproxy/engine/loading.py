@@ -14,6 +14,7 @@ from ruleproxy.engine.compiling import CompiledRule, RuleCompiler, evaluate_cons
 from ruleproxy.engine.expressions import CannotCompile
 from ruleproxy.engine.origins import find_origins
 from ruleproxy.engine.ruleset import BadParameters, Ruleset, RuleTest
+from ruleproxy.engine.surroundings import Surroundings
 from ruleproxy.engine.vocabulary import check_literal, load_vocabulary
 from ruleproxy.language import syntax
 from ruleproxy.language.checking import check_files
@@ -23,6 +24,7 @@ from ruleproxy.language.reading import source_from_bytes
 from ruleproxy.language.reporting import sort_diagnostics
 from ruleproxy.language.source import Source, Span
 from ruleproxy.language.suggestions import find_nearest
+from ruleproxy.messages.secrets import Secret
 from ruleproxy.messages.upstreams import Upstream
 from ruleproxy.messages.values import EditRefused
 from ruleproxy.packs.folders import MANIFEST, RulesText, Unreadable, read_rules, shown_path
@@ -77,21 +79,28 @@ def load_rules(
     paths: Sequence[Path],
     upstreams: Sequence[Upstream] | None,
     parameters: Mapping[str, Any] | None = MappingProxyType({}),
+    *,
+    environment: Mapping[str, str] | None = None,
 ) -> Loaded:
     """Load folders and files of rules in this order; without `upstreams` their origins are not checked.
 
     A path that is a pack (a folder with a manifest) is loaded as what it is, with these `parameters` over its
     defaults; None stands for any that it may get, to check it by itself. A file in a pack stands for the whole pack,
-    and for its own tests alone.
+    and for its own tests alone. Secrets come from `environment`; without one they read as they are printed.
     """
-    return _Loader(paths, upstreams, parameters).load()
+    return _Loader(paths, upstreams, parameters, environment).load()
 
 
 class _Loader:
     def __init__(
-        self, paths: Sequence[Path], upstreams: Sequence[Upstream] | None, parameters: Mapping[str, Any] | None
+        self,
+        paths: Sequence[Path],
+        upstreams: Sequence[Upstream] | None,
+        parameters: Mapping[str, Any] | None,
+        environment: Mapping[str, str] | None,
     ) -> None:
         self.paths = paths
+        self.environment = environment
         self.given = parameters
         self.upstreams = None if upstreams is None else {u.name: u.origin for u in upstreams}
         self.vocabulary = load_vocabulary()
@@ -99,6 +108,8 @@ class _Loader:
         self.unreadable: list[Unreadable] = []
         self.digest = hashlib.sha256()
         self.files = 0
+        self.folders: dict[int, tuple[syntax.RulesFile, Path]] = {}
+        """Where each file lies, by its identity; the file is held with it."""
 
     def load(self) -> Loaded:
         own = _Unit([])
@@ -170,6 +181,7 @@ class _Loader:
                 self.diagnostics.append(source)
                 continue
             file, problems = parse(source)
+            self.folders[id(file)] = (file, text.path.parent)
             self.diagnostics += problems
             yield file
 
@@ -192,13 +204,14 @@ class _Loader:
         packs = {id(use): pack for _, use, pack in self._uses(unit)}
         for file in unit.files:
             constants: dict[str, Any] = {}
-            compiler = RuleCompiler(file.source, constants, self.vocabulary, unit.parameters)
+            around = self._surroundings(file, unit)
+            compiler = RuleCompiler(file.source, constants, self.vocabulary, unit.parameters, around)
             for item in file.items:
                 try:
                     match item:
                         case syntax.Local():
                             constants[item.name] = evaluate_constant(
-                                item.value, constants, self.vocabulary, unit.parameters
+                                item.value, constants, self.vocabulary, unit.parameters, around
                             )
                         case syntax.Rule():
                             compiled.rules.append(compiler.compile(item, unit.prefix + item.name))
@@ -214,6 +227,11 @@ class _Loader:
                     self._error(file.source, error.node.span, "RP202", str(error))
                 except EditRefused as refused:
                     self._error(file.source, item.span, "RP302", str(refused))
+
+    def _surroundings(self, file: syntax.RulesFile, unit: _Unit) -> Surroundings:
+        refusal = "rules of a pack get secrets as parameters, so that who uses the pack sees them"
+        folder = self.folders[id(file)][1]
+        return Surroundings(folder, self.environment, self.digest.update, None if unit.manifest is None else refusal)
 
     def _open_pack(self, source: Source, use: syntax.Use) -> _Unit | None:
         owner, _, rest = use.pack.partition("/")
@@ -263,7 +281,8 @@ class _Loader:
                             *_did_you_mean(key.value, sorted(manifest.parameters), "{}"))  # fmt: skip
                 continue
             try:
-                given[key.value] = evaluate_constant(entry.value, {}, self.vocabulary, {})
+                around = Surroundings(None, self.environment)
+                given[key.value] = evaluate_constant(entry.value, {}, self.vocabulary, {}, around)
             except (CannotCompile, EditRefused) as error:
                 self._error(source, entry.value.span, "RP302", str(error))
                 continue
@@ -327,7 +346,7 @@ def _with_article(word: str) -> str:
 
 def _fits(value: object, wanted: str) -> bool:
     kinds: dict[str, tuple[type, ...]] = {
-        "string": (str,),
+        "string": (str, Secret),
         "int": (int,),
         "float": (int, float),
         "bool": (bool,),

@@ -9,6 +9,7 @@ from ruleproxy.functions.models import Version
 from ruleproxy.messages.body import Body
 from ruleproxy.messages.nodes import ListNode, Node, ObjectNode, plain
 from ruleproxy.messages.places import BodyPlace, ElementPlace, MemberPlace, Place, kind_of
+from ruleproxy.messages.secrets import Secret, join
 from ruleproxy.messages.values import NIL, EditRefused, Value, equal, finite
 
 # What `[**]` never looks into: data of the user's own, where any key may stand.
@@ -85,11 +86,13 @@ def is_in(value: Value, holder: Value) -> bool:
     return any(equals(value, item) for item in every(holder))
 
 
-def concat(left: Value, right: Value) -> str:
+def concat(left: Value, right: Value) -> str | Secret:
     """`..`."""
     if isinstance(left, str) and isinstance(right, str):
         return left + right
-    wrong = right if isinstance(left, str) else left
+    if isinstance(left, str | Secret) and isinstance(right, str | Secret):
+        return join(left, right)
+    wrong = right if isinstance(left, str | Secret) else left
     raise EditRefused(f"`..` joins strings, this is {kind_of(wrong)}")
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import msgspec
 
 from ruleproxy.functions.arguments import text_of
 from ruleproxy.language.signatures import Function, FunctionExample, Parameter
-from ruleproxy.language.types import ANY, BOOL, JSON, STRING, of
+from ruleproxy.language.types import ANY, BOOL, JSON, OPTIONAL_STRING, STRING, of
+from ruleproxy.messages.locations import find_members
 from ruleproxy.messages.nodes import ListNode, Node, ObjectNode, plain
 from ruleproxy.messages.values import NIL, Value, encode
 
@@ -47,6 +50,32 @@ def _plain_text(content: Value) -> str:
     return "\n\n".join(text for text in texts if isinstance(text, str))
 
 
+def _pick(value: Value, path: Value) -> Value:
+    for holder, name in find_members(value, text_of("pick", path)):
+        return holder.get(name)
+    return NIL
+
+
+def _rfc3339(moment: Value) -> Value:
+    """Seconds since 1970, or a time in any spelling of ISO 8601, as RFC 3339 writes it in UTC."""
+    try:
+        if isinstance(moment, str):
+            seconds = _number(moment)
+            found = datetime.fromisoformat(moment.strip()) if seconds is NIL else _from_seconds(seconds)
+        elif isinstance(moment, int | float) and not isinstance(moment, bool):
+            found = _from_seconds(moment)
+        else:
+            return NIL
+    except (ValueError, OverflowError, OSError):
+        return NIL
+    found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    return found.isoformat(timespec="milliseconds" if found.microsecond else "seconds").replace("+00:00", "Z")
+
+
+def _from_seconds(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
 _VALUE = Parameter("value", ANY)
 
 FUNCTIONS = (
@@ -81,6 +110,27 @@ FUNCTIONS = (
         STRING,
         _json_text,
         examples=(FunctionExample("json_text({ a = 1 })", '"{\\"a\\":1}"'),),
+    ),
+    Function(
+        "pick",
+        "what stands at a location that is known only as text, as validators print it; nil where nothing is",
+        (_VALUE, Parameter("path", STRING)),
+        JSON,
+        _pick,
+        prose="The location is read as `strip … at` reads it: dots between names, tags of unions passed over. An index "
+        "stands for every element; the first that has what follows is taken.",
+        examples=(FunctionExample('pick({ a = { { b = 1 } } }, "a.0.b")', "1"),),
+    ),
+    Function(
+        "rfc3339",
+        "a moment as RFC 3339 writes it, in UTC: from seconds since 1970 or from text; nil for what is none",
+        (Parameter("moment", of("int", "float", "string", "nil")),),
+        OPTIONAL_STRING,
+        _rfc3339,
+        examples=(
+            FunctionExample("rfc3339(1700000000)", '"2023-11-14T22:13:20Z"'),
+            FunctionExample('rfc3339("2023-11-14T23:13:20+01:00")', '"2023-11-14T22:13:20Z"'),
+        ),
     ),
     Function(
         "plain_text",

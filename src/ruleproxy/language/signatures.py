@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from ruleproxy.language.syntax import Action
 from ruleproxy.language.types import ANY, Type
@@ -137,13 +137,24 @@ class FunctionExample:
     value: str
 
 
+class Surroundings(Protocol):
+    """Where rules are loaded. Both raise `EditRefused` with a message for people."""
+
+    def read_table(self, name: str) -> Any:
+        """The value of a file beside the rules."""
+
+    def read_secret(self, name: str) -> Any:
+        """A secret of the process."""
+
+
 @dataclass(frozen=True, slots=True)
 class Function:
     """A pure function of expressions.
 
     `evaluate` takes the arguments in order and gives a value; it raises `EditRefused` with a message for people.
     `prepare`, where there is one, is given the literal arguments at load time and gives the `evaluate` to use.
-    `contextual` functions get the evaluation context as their first argument.
+    `contextual` functions get the evaluation context as their first argument. `load`, where there is one, gives the
+    value itself when the rules are loaded, from the surroundings and the literal arguments.
     """
 
     name: str
@@ -152,6 +163,7 @@ class Function:
     returns: Type
     evaluate: Callable[..., Any]
     prepare: Callable[..., Callable[..., Any]] | None = None
+    load: Callable[..., Any] | None = None
     contextual: bool = False
     variadic: bool = False
     file_level: bool = False

@@ -115,7 +115,7 @@ class EditedRequest:
         self.method = request.method
         self.raw_path = request.raw_path.decode("latin-1")
         self.query = QueryFields(request.query, journal)
-        self.headers = HeaderFields(request.headers, journal)
+        self.headers = HeaderFields(request.headers, journal, outgoing=True)
         self.body = Body(request.body, journal, encoded_problem(self.headers))
         self.upstream = EditedUpstream(declared, journal)
         self._journal = journal

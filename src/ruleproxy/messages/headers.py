@@ -8,6 +8,7 @@ from typing import Final
 
 from ruleproxy.messages.journal import Journal, Kind
 from ruleproxy.messages.message import Headers
+from ruleproxy.messages.secrets import Secret, Written, reveal
 from ruleproxy.messages.values import NIL, EditRefused, Nil
 
 _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
@@ -21,32 +22,39 @@ FRAMING: Final = frozenset(
 
 
 class HeaderFields:
-    """The header lines of one message. What no rule writes keeps its spelling, order and repetition."""
+    """The header lines of one message. What no rule writes keeps its spelling, order and repetition.
 
-    __slots__ = ("_journal", "lines")
+    `outgoing`: they go to an upstream, so secrets may stand in them.
+    """
 
-    def __init__(self, lines: Headers, journal: Journal) -> None:
+    __slots__ = ("_journal", "_secrets", "lines")
+
+    def __init__(self, lines: Headers, journal: Journal, *, outgoing: bool = False) -> None:
         self.lines = lines
         self._journal = journal
+        self._secrets = Written() if outgoing else None
 
-    def get(self, name: str) -> str | Nil:
+    def get(self, name: str) -> str | Secret | Nil:
         """The lines of a header joined with `, `; `NIL` where there is none."""
         wanted = name.lower().encode("latin-1", "replace")
         found = [value for key, value in self.lines if key.lower() == wanted]
         if not found:
             return NIL
-        return b", ".join(found).decode("latin-1") if len(found) > 1 else found[0].decode("latin-1")
+        text = b", ".join(found).decode("latin-1") if len(found) > 1 else found[0].decode("latin-1")
+        return text if self._secrets is None else self._secrets.wrap(text)
 
     def values(self, name: str) -> list[str]:
         """The trimmed, non-empty members of a comma list over all lines."""
         text = self.get(name)
+        if isinstance(text, Secret):
+            raise EditRefused(f"header {name.lower()} holds {text}: it is no list")
         return split_list(text) if isinstance(text, str) else []
 
     def names(self) -> list[str]:
         """The names that are there, in lower case, each once, in order."""
         return list(dict.fromkeys(key.lower().decode("latin-1") for key, _ in self.lines))
 
-    def write(self, name: str, value: str) -> bool:
+    def write(self, name: str, value: str | Secret) -> bool:
         """Make a header one line with this value, at the place of its first line; False where it is that already."""
         return self._replace(name, [value])
 
@@ -60,9 +68,9 @@ class HeaderFields:
         """Take all lines of a header away."""
         return self._replace(name, [])
 
-    def _replace(self, name: str, values: list[str]) -> bool:
+    def _replace(self, name: str, values: Sequence[str | Secret]) -> bool:
         key = _checked_name(name)
-        fresh = [_checked_value(name, value) for value in values]
+        fresh = [_checked_value(name, value, secrets=self._secrets is not None) for value in values]
         wanted = key.lower()
         places = [index for index, (other, _) in enumerate(self.lines) if other.lower() == wanted]
         before = [self.lines[index][1] for index in places]
@@ -73,12 +81,18 @@ class HeaderFields:
         at = places[0] if places else len(lines)
         lines[at:at] = [(spelling, value) for value in fresh]
         self._journal.add(setattr, self, "lines", self.lines)
+        if self._secrets is not None:
+            self._secrets.add(values)
         if self._journal.detailed:
-            shown = [b", ".join(lines).decode("latin-1") if lines else None for lines in (before, fresh)]
+            shown = [self._show(lines) if lines else None for lines in (before, fresh)]
             kind: Kind = "~" if before and fresh else "+" if fresh else "-"
             self._journal.describe(kind, f"header {name.lower()}", *shown)
         self.lines = lines
         return True
+
+    def _show(self, lines: list[bytes]) -> str:
+        text = b", ".join(lines).decode("latin-1")
+        return text if self._secrets is None else self._secrets.mask(text)
 
 
 def split_list(text: str) -> list[str]:
@@ -95,7 +109,13 @@ def _checked_name(name: str) -> bytes:
     return key
 
 
-def _checked_value(name: str, value: str) -> bytes:
+def _checked_value(name: str, value: str | Secret, *, secrets: bool) -> bytes:
+    if isinstance(value, Secret):
+        if not secrets:
+            raise EditRefused(f"{value} goes to the upstream or nowhere: header {name.lower()} goes to the client")
+        value = reveal(value)
+        if _FORBIDDEN.search(value) is not None or not value.isascii():
+            raise EditRefused(f"header {name.lower()} cannot hold this secret: it has control or other characters")
     if not isinstance(value, str):
         raise EditRefused(f"header {name.lower()} takes a string")
     if (match := _FORBIDDEN.search(value)) is not None:

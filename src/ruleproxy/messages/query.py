@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import quote, unquote_plus
 
 from ruleproxy.messages.journal import Journal
+from ruleproxy.messages.secrets import Secret, Written, reveal
 from ruleproxy.messages.values import NIL, EditRefused, Nil
 
 _FORBIDDEN: Final = re.compile("[\x00-\x20\x7f#]")
@@ -15,27 +16,30 @@ _FORBIDDEN: Final = re.compile("[\x00-\x20\x7f#]")
 class QueryFields:
     """`a=1&b=2` as segments. The first of a repeated name is the one that is read; writing replaces all."""
 
-    __slots__ = ("_journal", "text")
+    __slots__ = ("_journal", "_secrets", "text")
 
     def __init__(self, text: bytes, journal: Journal) -> None:
         self.text = text
         self._journal = journal
+        self._secrets = Written()
 
-    def get(self, name: str) -> str | Nil:
+    def get(self, name: str) -> str | Secret | Nil:
         """The decoded value of a member (empty without `=`); `NIL` where there is none."""
         for key, value in self._segments():
             if key == name:
-                return value
+                return self._secrets.wrap(value)
         return NIL
 
     def names(self) -> list[str]:
         """The decoded names, each once, in order."""
         return list(dict.fromkeys(key for key, _ in self._segments()))
 
-    def put(self, name: str, value: str) -> bool:
+    def put(self, name: str, value: str | Secret) -> bool:
         """Write a member at the place of the first of its name, or as the last one."""
-        if not isinstance(value, str):
+        if not isinstance(value, str | Secret):
             raise EditRefused(f"query member {name} takes a string")
+        self._secrets.add((value,))
+        value = reveal(value)
         if "\0" in name or "\0" in value:
             raise EditRefused(f"query member {name!r} cannot hold a NUL")
         fresh = f"{quote(name, safe='-._~')}={quote(value, safe='-._~:,')}".encode()
@@ -71,8 +75,11 @@ class QueryFields:
         text = b"&".join(kept)
         if text == self.text or before == value:
             return False
-        self._change(text, f"query {name}", None if before is NIL else str(before), value)
+        self._change(text, f"query {name}", None if before is NIL else str(before), self._show(value))
         return True
+
+    def _show(self, value: str | None) -> str | None:
+        return None if value is None else self._secrets.mask(value)
 
     def _change(self, text: bytes, where: str, before: str | None, after: str | None) -> None:
         if text == self.text:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -48,7 +49,7 @@ class RulesInForce:
         """Read the folders before anything is served. What is being written just then is read again."""
         for _ in range(_TRIES):
             state = look_at(self._folders)
-            loaded = load_rules(self._folders, self._upstreams)
+            loaded = load_rules(self._folders, self._upstreams, environment=os.environ)
             if look_at(self._folders) == state:
                 break
             time.sleep(_REST_SECONDS)

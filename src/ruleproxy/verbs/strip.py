@@ -115,10 +115,10 @@ VERB = Verb(
     name="strip",
     summary="take a member, an element, a header or a value of a list away",
     prose="What is not there is no error. Of a header, `strip … from` and `strip … in` take members of its comma list "
-    "over all its lines; a header that becomes empty goes. `strip … at` takes a location as validators print it, such as "
-    "`tools.0.custom.strict`: a segment that is the object's own `type` (or `custom`, `ephemeral`) is the tag of a union "
-    "and passed over, an index stands for every element. It never takes `model`, `messages`, `max_tokens`, or the role "
-    "or content of a message.",
+    "over all its lines; a header that becomes empty goes. `strip … at` takes a location as validators print it, such "
+    "as `tools.0.custom.strict`: a segment that is the object's own `type` (or `custom`, `ephemeral`) is the tag of a "
+    "union and passed over, an index stands for every element. It never takes `model`, `messages`, `max_tokens`, or "
+    "the role or content of a message.",
     forms=(
         Form("strip", "strip PLACE", {"place": Place()}, _strip, _strip_is_idle),
         Form(

@@ -1,0 +1,80 @@
+"""What rules may take from where they are loaded: tables beside their file, secrets of the process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import msgspec
+
+from ruleproxy.messages.secrets import Secret
+from ruleproxy.messages.values import EditRefused
+
+TABLE_LIMIT = 4 * 1024 * 1024
+"""Bytes of one table."""
+
+
+def _ignore(_: bytes) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The folder that tables lie in (None: there is none) and the environment that secrets come from.
+
+    Without an environment a secret's value is what it is printed as, so that rules can be checked and tested where
+    their secrets are not. `count` is told every byte that the rules depend on. `secrets` is why none can be had here.
+    """
+
+    folder: Path | None = None
+    environment: Mapping[str, str] | None = None
+    count: Callable[[bytes], None] = _ignore
+    refusal: str | None = None
+
+    def read_table(self, name: str) -> Any:
+        """The value of a JSON file in the folder or below. Raises `EditRefused`."""
+        path = PurePosixPath(name)
+        if self.folder is None:
+            raise EditRefused("there is no folder here that a table could lie in")
+        if path.is_absolute() or ".." in path.parts or "\0" in name or not name.endswith(".json"):
+            raise EditRefused(f'table("{name}"): the name of a .json file beside the rules or in a folder there')
+        file = self.folder / path
+        try:
+            if not file.resolve().is_relative_to(self.folder.resolve()):
+                raise EditRefused(f'table("{name}") leads out of its folder')
+            with file.open("rb") as stream:
+                data = stream.read(TABLE_LIMIT + 1)
+        except (OSError, RuntimeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else None
+            raise EditRefused(f'table("{name}") cannot be read: {(reason or str(error)).lower()}') from None
+        if len(data) > TABLE_LIMIT:
+            raise EditRefused(f'table("{name}") has more than {TABLE_LIMIT} bytes')
+        self.count(b"%s\0%d\0" % (name.encode(errors="surrogateescape"), len(data)) + data)
+        try:
+            return msgspec.json.decode(data)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise EditRefused(f'table("{name}") is not JSON: {error}') from None
+
+    def read_secret(self, name: str) -> Secret:
+        """The secret that the variable NAME holds, or the file that NAME_FILE names. Raises `EditRefused`."""
+        if self.refusal is not None:
+            raise EditRefused(self.refusal)
+        if not name.isascii() or not name.isidentifier():
+            raise EditRefused(f"{name!r} is not the name of a variable")
+        if self.environment is None:
+            return Secret.named(name, f"secret:{name}")
+        value = self.environment.get(name)
+        if value is None and (file := self.environment.get(f"{name}_FILE")) is not None:
+            try:
+                value = Path(file).read_text(encoding="utf-8").strip("\r\n")
+            except (OSError, UnicodeDecodeError) as error:
+                raise EditRefused(f"secret {name}: the file that {name}_FILE names cannot be read: {error}") from None
+        if not value:
+            raise EditRefused(f"secret {name} is not there: neither {name} nor {name}_FILE is set")
+        return Secret.named(name, value)
+
+
+NOWHERE = Surroundings()
+"""No folder; secrets read as they are printed."""

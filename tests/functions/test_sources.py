@@ -1,0 +1,159 @@
+"""Tables and secrets: what rules take from where they are loaded, and where a secret may go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import orjson
+import pytest
+
+from ruleproxy.engine.loading import Loaded, load_rules
+from ruleproxy.engine.tracing import render_trace, trace_exchange
+from support.running import begin, declared, request, send
+
+TABLE = """edition 1
+
+local models = table("tables/models.json")
+
+rule "names" on request
+when request.body.model ~= nil then
+  rewrite request.body.model = models[request.body.model] ?? request.body.model
+end
+"""
+TOKEN = """edition 1
+
+rule "token" on request then
+  rewrite request.headers["authorization"] = "Bearer " .. secret("TOKEN")
+end
+"""
+ENVIRONMENT = {"TOKEN": "abc-123"}
+
+
+def load(folder: Path, text: str, environment: Mapping[str, str] | None = None) -> Loaded:
+    (folder / "10.rules").write_text(text, encoding="utf-8")
+    return load_rules([folder], declared(), environment=environment)
+
+
+def messages(loaded: Loaded) -> str:
+    return " ".join(found.message for found in loaded.diagnostics)
+
+
+def write_models(folder: Path, models: object) -> None:
+    (folder / "tables").mkdir(exist_ok=True)
+    (folder / "tables" / "models.json").write_bytes(orjson.dumps(models))
+
+
+def test_a_table_lies_beside_its_rules_and_counts_as_one_of_them(tmp_path: Path) -> None:
+    """Its values are used, and the checksum of the rules is another one when it changes."""
+    write_models(tmp_path, {"a": "corp-a"})
+    first = load(tmp_path, TABLE).ruleset
+    assert first is not None
+    assert orjson.loads(send(first, request({"model": "a"})).body) == {"model": "corp-a"}
+    write_models(tmp_path, {"a": "corp-b"})
+    second = load(tmp_path, TABLE).ruleset
+    assert second is not None
+    assert first.digest != second.digest
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("absent.json", "no such file"),
+        ("../models.json", "beside the rules"),
+        ("/etc/models.json", "beside the rules"),
+        ("models.txt", "beside the rules"),
+        ("bad.json", "is not JSON"),
+        ("large.json", "more than"),
+        ("link.json", "leads out of its folder"),
+    ],
+)
+def test_a_table_that_cannot_be_read_is_named(tmp_path: Path, name: str, message: str) -> None:
+    """Absent, elsewhere, no JSON, too large: the rules are not loaded, and the finding says why."""
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    (folder / "bad.json").write_text("{", encoding="utf-8")
+    (folder / "large.json").write_text('"' + "x" * (4 * 1024 * 1024) + '"', encoding="utf-8")
+    (tmp_path / "outside.json").write_text("{}", encoding="utf-8")
+    (folder / "link.json").symlink_to(tmp_path / "outside.json")
+    loaded = load(
+        folder, f'edition 1\n\nlocal a = table("{name}")\n\nrule "r" on request\nwhen a.b == 1 then\n  stop\nend\n'
+    )
+    assert loaded.ruleset is None
+    assert message in messages(loaded)
+
+
+def test_a_secret_goes_into_a_header_and_is_printed_by_name(tmp_path: Path) -> None:
+    """The value is sent; trace and journal have only the name of it."""
+    ruleset = load(tmp_path, TOKEN, ENVIRONMENT).ruleset
+    assert ruleset is not None
+    exchange, _ = begin(ruleset, request({}))
+    assert exchange.sent is not None
+    assert exchange.sent.headers == [(b"authorization", b"Bearer abc-123")]
+    assert "abc-123" not in render_trace(trace_exchange(exchange))
+    assert exchange.outcomes["request"][0].edits[0].after == "Bearer secret:TOKEN"
+
+
+def test_a_secret_that_is_not_there_keeps_rules_from_loading(tmp_path: Path) -> None:
+    """Where they shall serve; without an environment, as in checks and tests, its name is its value."""
+    assert "neither TOKEN nor TOKEN_FILE is set" in messages(load(tmp_path, TOKEN, {}))
+    ruleset = load(tmp_path, TOKEN).ruleset
+    assert ruleset is not None
+    assert send(ruleset, request({})).headers == [(b"authorization", b"Bearer secret:TOKEN")]
+
+
+def test_a_secret_out_of_a_file(tmp_path: Path) -> None:
+    """NAME_FILE names a file, whose last line end is not part of the secret."""
+    (tmp_path / "token").write_text("from-file\n", encoding="utf-8")
+    ruleset = load(tmp_path, TOKEN, {"TOKEN_FILE": str(tmp_path / "token")}).ruleset
+    assert ruleset is not None
+    assert send(ruleset, request({})).headers == [(b"authorization", b"Bearer from-file")]
+    assert "cannot be read" in messages(load(tmp_path, TOKEN, {"TOKEN_FILE": str(tmp_path / "absent")}))
+
+
+def test_a_secret_read_back_is_still_one(tmp_path: Path) -> None:
+    """What was written into a header does not leave it for a body or a note."""
+    text = TOKEN + (
+        '\nrule "leaks" on request then\n'
+        '  rewrite request.body.leak = request.headers["authorization"]\nend\n'
+        '\nrule "tells" on request\nwhen request.headers["authorization"] ~= nil then\n'
+        '  note request.headers["authorization"]\nend\n'
+    )
+    ruleset = load(tmp_path, text, ENVIRONMENT).ruleset
+    assert ruleset is not None
+    exchange, _ = begin(ruleset, request({}))
+    assert [outcome.verdict for outcome in exchange.outcomes["request"]] == ["changed", "failed", "failed"]
+    assert exchange.sent is not None
+    assert exchange.sent.body == b"{}"
+    assert "abc-123" not in repr(exchange.outcomes) + repr(exchange.notes)
+
+
+def test_a_secret_is_compared_by_its_value(tmp_path: Path) -> None:
+    """So that rules can let in who knows it."""
+    text = (
+        'edition 1\n\nrule "strangers" on request\nwhen request.headers["x-key"] ~= secret("TOKEN") then\n'
+        "  respond { status = 401 }\nend\n"
+    )
+    ruleset = load(tmp_path, text, ENVIRONMENT).ruleset
+    assert ruleset is not None
+    assert begin(ruleset, request({}, headers=[(b"x-key", b"abc-123")]))[0].sent is not None
+    assert begin(ruleset, request({}, headers=[(b"x-key", b"abc")]))[0].sent is None
+
+
+def test_a_pack_gets_secrets_as_parameters_only(tmp_path: Path) -> None:
+    """Whoever uses a pack sees which secrets it gets."""
+    pack = tmp_path / "acme-pack"
+    pack.mkdir()
+    manifest = (
+        'name = "acme/pack"\nversion = "1.0.0"\nedition = 1\ndescription = "a pack"\n'
+        '[parameters.token]\ntype = "string"\n'
+    )
+    (pack / "pack.toml").write_text(manifest, encoding="utf-8")
+    rule = 'edition 1\n\nrule "key" on request then\n  rewrite request.headers["x-key"] = {}\nend\n'
+    (pack / "10.rules").write_text(rule.replace("{}", "parameters.token"), encoding="utf-8")
+    use = 'edition 1\n\nuse "acme/pack" with { token = secret("TOKEN") }\n'
+    loaded = load(tmp_path, use, ENVIRONMENT)
+    assert loaded.ruleset is not None, messages(loaded)
+    assert send(loaded.ruleset, request({})).headers == [(b"x-key", b"abc-123")]
+    (pack / "10.rules").write_text(rule.replace("{}", 'secret("TOKEN")'), encoding="utf-8")
+    assert "get secrets as parameters" in messages(load(tmp_path, use, ENVIRONMENT))
