@@ -1,0 +1,40 @@
+"""Rules for the commands that look at them: all of them right, or the reasons why not and the end of the program."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ruleproxy.commands._where import count, shows_colour, stop
+
+if TYPE_CHECKING:
+    from ruleproxy.engine.ruleset import Ruleset
+
+
+def load_or_stop(
+    paths: Sequence[Path], undone: str, parameters: Mapping[str, Any] | None = MappingProxyType({})
+) -> Ruleset:
+    """The rules of these paths, `parameters` as in `load_rules`.
+
+    Ends the program where something is wrong with them, with 1, or with 2 if they cannot be read; `undone` says what
+    was not done: `nothing was listed`.
+    """
+    from ruleproxy.engine.loading import load_rules
+    from ruleproxy.language.diagnostics import Severity
+    from ruleproxy.language.reporting import render_all
+
+    loaded = load_rules(paths, None, parameters)
+    for item in loaded.unreadable:
+        click.echo(f"ruleproxy: {item.shown}: {item.reason}", err=True)
+    if loaded.ruleset is None:
+        if loaded.unreadable:
+            sys.exit(2)
+        errors = [found for found in loaded.diagnostics if found.severity is Severity.ERROR]
+        click.echo(render_all(errors, colour=shows_colour()), color=True)
+        stop(1, f"{undone}: {count(loaded.errors, 'error')} in the rules")
+    return loaded.ruleset
