@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench docs clean
 
 demo: $(VENV)/ready
 	$(BIN)/ruleproxy demo
@@ -19,6 +19,10 @@ lint: $(VENV)/ready
 # make bench OPTIONS="--only engine" measures a part; docs/benchmarks.md has the rest.
 bench: $(VENV)/ready
 	$(BIN)/python -m benchmarks $(OPTIONS)
+
+# The pages on verbs, functions and codes are made from their registries.
+docs: $(VENV)/ready
+	$(BIN)/python -m ruleproxy.commands._documentation docs
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
