@@ -61,7 +61,7 @@ def test_drafts_lack_their_guard(name: str) -> None:
 
 def test_rule_names_are_unique_over_all_files() -> None:
     """Two rules of one name are found in whichever files they stand, and both places are shown."""
-    rule = 'rule "a" on request then\n  stop\nend\n'
+    rule = 'rule "a" on request then\n  strip request.body.metadata\nend\n'
     (finding,) = check(rule, rule)
     assert finding.code == "RP203"
     assert finding.primary.source.name == "1.rules"

@@ -1,14 +1,20 @@
 """The pages of the codes: each code has one, and what its examples show is so."""
 
+from pathlib import Path
+
 import pytest
 
+from ruleproxy.engine.loading import load_rules
+from ruleproxy.engine.testing import run_test
+from ruleproxy.engine.trace_text import render_trace
 from ruleproxy.engine.vocabulary import check_literal
 from ruleproxy.language.checking import check_files
 from ruleproxy.language.codes import ALL_CODES, CODES
 from ruleproxy.language.diagnostics import Diagnostic
-from ruleproxy.language.pages import FOLDER, PageExample, all_pages, find_marks, find_page, render_page
+from ruleproxy.language.pages import FOLDER, Page, PageExample, all_pages, find_marks, find_page, render_page
 from ruleproxy.language.parsing import parse
 from ruleproxy.language.reading import source_from_bytes
+from ruleproxy.language.reporting import render_all
 from support.vocabulary import design_vocabulary
 
 UPSTREAMS = {"default": "https://llm.corp.example"}
@@ -54,3 +60,43 @@ def test_pages_fit_a_terminal(width: int) -> None:
         assert lines[0] == f"{page.code.severity.value} {page.number}: {page.title}"
         assert all(len(line) <= width for line in lines[1:] if not line.startswith("    "))
         assert all(f"    {line}".rstrip() in lines for line in page.examples[0].text.splitlines())
+
+
+WRONG = [page for page in all_pages() if not page.examples[0].runs]
+RUN = [page for page in all_pages() if page.examples[0].runs]
+
+
+@pytest.mark.parametrize("page", WRONG, ids=lambda page: page.number)
+def test_wrong_examples_are_reported(page: Page) -> None:
+    """The wrong example of a page is reported once, with the page's code, at the place that it marks."""
+    example = page.examples[0]
+    (finding,) = check(example)
+    place = finding.primary.source.position(finding.primary.span.start)
+    ((line, column),) = find_marks(example.text)
+    assert finding.code == page.number, render_all([finding])
+    assert place.line == line
+    # The dashes of a comment take the first columns of a line: what begins there is marked right behind them.
+    assert place.column == column or (place.column < column <= 6 and place.column <= 4)
+
+
+@pytest.mark.parametrize("page", all_pages(), ids=lambda page: page.number)
+def test_right_examples_are_fine(page: Page) -> None:
+    """The repaired example of a page is not reported at all."""
+    assert render_all(check(page.examples[1])) == ""
+
+
+@pytest.mark.parametrize("page", RUN, ids=lambda page: page.number)
+def test_examples_that_run(page: Page, tmp_path: Path) -> None:
+    """Where a finding is one of the run, the wrong example's test fails at the marked place, the right one's passes."""
+    for example in page.examples:
+        assert render_all(check(example)) == ""
+        file = tmp_path / f"{example.kind}.rules"
+        file.write_text(example.text, encoding=example.encoding)
+        ruleset = load_rules([file], None).ruleset
+        assert ruleset is not None
+        (report,) = [run_test(test, ruleset) for test in ruleset.tests]
+        assert report.passed == (example.kind == "right")
+        if example.kind == "wrong":
+            assert report.trace is not None
+            ((line, column),) = find_marks(example.text)
+            assert f"{page.number} at {line}:{column}: " in render_trace(report.trace)

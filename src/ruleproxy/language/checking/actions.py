@@ -18,6 +18,7 @@ from ruleproxy.language.checking.places import (
 from ruleproxy.language.checking.results import origin_of
 from ruleproxy.language.checking.scope import Key, Scope, Variable, bare, is_stable, literal_string
 from ruleproxy.language.checking.variables import declare, release
+from ruleproxy.language.checking.writes import note_write
 from ruleproxy.language.signatures import (
     Binding,
     Choice,
@@ -42,7 +43,12 @@ def check_action(scope: Scope, node: syntax.Action) -> bool:
                 type_expression(scope, argument)
         return False
     verb, form = found
-    if scope.stage not in verb.sides and scope.rule is not None:
+    if verb.retries and scope.stage == "event":
+        message = f"`{verb.name}` comes too late: events have reached the client"
+        second = scope.rule.side.span if scope.rule is not None else None
+        offer = 'on response, or on failure when failure.kind == "error_event"'
+        scope.findings.add("RP430", message, node.verb_span, second=second, second_label="this side", help=offer)
+    elif scope.stage not in verb.sides and scope.rule is not None:
         sides = " and ".join(verb.sides)
         scope.findings.add("RP320", f"`{verb.name}` does not exist on the {scope.stage} side", node.verb_span,
                            f"stands on {sides}", second=scope.rule.side.span, second_label="this side")  # fmt: skip
@@ -75,12 +81,16 @@ def check_arguments(scope: Scope, node: syntax.Action, verb: Verb, form: Form) -
         match kind:
             case Place() if isinstance(argument, syntax.Path):
                 place = check_written_place(scope, node, argument, kind, values)
+                if place is not None:
+                    note_write(scope, node, argument, place)
             case Choice() if isinstance(argument, syntax.Word):
                 check_word(scope, argument, kind)
             case Options() if argument is not None and not isinstance(argument, syntax.Word):
                 check_options(scope, verb, argument, kind)
             case Element() if isinstance(argument, syntax.Path):
                 place = check_element(scope, verb, argument)
+                if place is not None:
+                    note_write(scope, node, argument, place)
     for role, kind in form.arguments.items():
         condition = node.arguments.get(role)
         if isinstance(kind, Condition) and condition is not None and not isinstance(condition, syntax.Word):

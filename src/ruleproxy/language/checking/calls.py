@@ -7,6 +7,7 @@ import re
 from ruleproxy.language import syntax
 from ruleproxy.language.checking.findings import did_you_mean
 from ruleproxy.language.checking.kinds import needs, with_article
+from ruleproxy.language.checking.patterns import check_pattern
 from ruleproxy.language.checking.results import refine
 from ruleproxy.language.checking.scope import Scope, bare, literal_string
 from ruleproxy.language.signatures import Function
@@ -89,6 +90,7 @@ def check_arguments(scope: Scope, call: syntax.Call, function: Function, argumen
             continue
         what = f"`{function.name}` takes {with_article(Type(parameter.type.kinds - {'nil'}))} as its {parameter.name}"
         needs(scope, node, known, parameter.type.kinds, what)
+    check_pattern(scope, call)
     check = scope.setting.check_literal
     if whole and check is not None and function.prepare is not None:
         report_literal(scope, call, function, check(function, literals))

@@ -7,6 +7,7 @@ from functools import reduce
 
 from ruleproxy.language import syntax
 from ruleproxy.language.checking.calls import check_call
+from ruleproxy.language.checking.contradictions import check_parts
 from ruleproxy.language.checking.kinds import needs
 from ruleproxy.language.checking.narrowing import Outcome, narrow
 from ruleproxy.language.checking.operators import COMPARISONS, NUMBERS, type_binary
@@ -166,6 +167,7 @@ def check_condition(scope: Scope, node: syntax.Expression) -> Outcome:
             holds, fails = check_condition(scope, operand)
             return fails, holds
         case syntax.Binary(operator="and" | "or" as operator, left=left, right=right):
+            check_parts(scope, inner)
             before = scope.facts
             holds, fails = check_condition(scope, left)
             scope.facts = holds if operator == "and" else fails

@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ruleproxy.language import syntax
+from ruleproxy.language.checking.betas import check_betas
+from ruleproxy.language.checking.coverage import check_coverage
 from ruleproxy.language.checking.expectations import check_test
 from ruleproxy.language.checking.expressions import type_expression
 from ruleproxy.language.checking.findings import Findings
+from ruleproxy.language.checking.overwritten import check_overwritten
+from ruleproxy.language.checking.prompts import check_prompts
+from ruleproxy.language.checking.removed import check_removed
 from ruleproxy.language.checking.rules import check_rule
 from ruleproxy.language.checking.scope import CheckLiteral, Scope, Setting, Variable
+from ruleproxy.language.checking.sequence import place_rules
 from ruleproxy.language.checking.statements import check_local
+from ruleproxy.language.checking.thinking import check_content, check_thinking
+from ruleproxy.language.checking.unreachable import check_reach
 from ruleproxy.language.checking.variables import Declared, release
 from ruleproxy.language.diagnostics import Diagnostic
 from ruleproxy.language.signatures import Vocabulary
@@ -42,9 +50,26 @@ def check_files(
     packs = find_packs(files)
     for file, findings in zip(files, all_findings, strict=True):
         check_file(setting, file, findings, rules, packs)
+    check_writes(setting, files, all_findings)
     if files and declared_parameters is not None:
         report_unused_parameters(setting, files[0], all_findings[0])
     return [diagnostic for findings in all_findings for diagnostic in findings.diagnostics]
+
+
+def check_writes(setting: Setting, files: Sequence[syntax.RulesFile], all_findings: Sequence[Findings]) -> None:
+    """What several statements do together, in one rule or in several."""
+    if not files:
+        return
+    packs = any(isinstance(item, syntax.Use) for file in files for item in file.items)
+    check_prompts(Scope(setting, all_findings[0], "request"), setting.writes)
+    check_thinking(setting.writes)
+    check_content(setting.writes, packs=packs)
+    check_betas(setting.writes, packs=packs)
+    rules = place_rules(setting, files, all_findings)
+    check_reach(rules)
+    check_removed(rules)
+    check_overwritten(rules)
+    check_coverage(files, all_findings)
 
 
 def check_rule_names(files: Sequence[syntax.RulesFile], all_findings: Sequence[Findings]) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from ruleproxy.language import syntax
+from ruleproxy.language.checking.contradictions import ALWAYS, NEVER
 from ruleproxy.language.checking.kinds import ABSENT, needs
 from ruleproxy.language.checking.paths import quiet_type
 from ruleproxy.language.checking.scope import Scope, bare, literal_string
+from ruleproxy.language.diagnostics import Severity
 from ruleproxy.language.roots import BODIES
 from ruleproxy.language.schemas import join
 from ruleproxy.language.suggestions import find_nearest
@@ -142,11 +144,29 @@ def check_equality(scope: Scope, node: syntax.Binary, left: Type, right: Type) -
 
 def report_choices(scope: Scope, node: syntax.Binary, left: Type, right: Type) -> None:
     """Two strings of which one is known to be one of a few that the other is not."""
+    if ("parts", node.span) in scope.said:
+        return  # said of the condition as a whole
     literal, known = (node.right, left) if isinstance(bare(node.right), syntax.Literal) else (node.left, right)
     label = "is " + " or ".join(f'"{choice}"' for choice in sorted(known.choices or ())[:8])
     other = node.left if literal is node.right else node.right
+    if is_known_by_asking(scope, other, literal):
+        holds = node.operator == "~="
+        scope.findings.add("RP401", ALWAYS if holds else NEVER, node.span, second=other.span, second_label=label,
+                           severity=Severity.WARNING if holds else None)  # fmt: skip
+        return
     scope.findings.add("RP303", "these are never equal", literal.span, second=other.span, second_label=label,
                        help=offer_choice(literal, known))  # fmt: skip
+
+
+def is_known_by_asking(scope: Scope, place: syntax.Expression, literal: syntax.Expression) -> bool:
+    """Whether a place might be what a literal says if no condition around had asked."""
+    inner, text = bare(place), literal_string(literal)
+    if not isinstance(inner, syntax.Path) or not isinstance(inner.base, syntax.Name) or text is None:
+        return False
+    if inner.base.name in scope.variables and not inner.steps:
+        return False
+    declared = quiet_type(scope, inner, {})
+    return declared.choices is None or text in declared.choices
 
 
 def offer_choice(literal: syntax.Expression, known: Type) -> tuple[str, ...]:

@@ -37,7 +37,9 @@ def type_path(scope: Scope, path: syntax.Path, base: Type | None = None, *, writ
     if isinstance(path.base, syntax.Name):
         base = type_name(scope, path.base)
         key: Key | None = (path.base.name,)
-        is_root = base != ANY and path.base.name not in scope.variables
+        if base == ANY:
+            return ANY  # unknown, not on this side, or wrong where it comes from: said there
+        is_root = path.base.name not in scope.variables
         if is_root and not check_bare_root(scope, path, writing=writing):
             return ANY
     else:

@@ -7,6 +7,7 @@ from typing import get_args
 from ruleproxy.language import syntax
 from ruleproxy.language.checking.expressions import check_condition
 from ruleproxy.language.checking.findings import did_you_mean
+from ruleproxy.language.checking.limits import check_cost
 from ruleproxy.language.checking.scope import Scope
 from ruleproxy.language.checking.statements import check_block
 from ruleproxy.language.signatures import Side
@@ -26,7 +27,9 @@ def check_rule(scope: Scope, rule: syntax.Rule) -> None:
         scope.in_condition = True
         scope.facts, _ = check_condition(scope, rule.condition)
         scope.in_condition = False
+        scope.asked = (rule.condition,)
     check_block(scope, rule.body)
+    check_cost(scope, rule)
 
 
 def check_side(scope: Scope, rule: syntax.Rule) -> Side | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ruleproxy.language import syntax
 from ruleproxy.language.checking.findings import Findings
@@ -13,6 +13,9 @@ from ruleproxy.language.schemas import Shapes, join
 from ruleproxy.language.signatures import Form, Function, Verb, Vocabulary
 from ruleproxy.language.source import Span
 from ruleproxy.language.types import Type
+
+if TYPE_CHECKING:
+    from ruleproxy.language.checking.writes import Write
 
 KeyStep: TypeAlias = "str | tuple[KeyStep, ...]"
 Key: TypeAlias = tuple[KeyStep, ...]
@@ -54,11 +57,15 @@ class Setting:
     check_literal: CheckLiteral | None
     shapes: Shapes = field(default_factory=Shapes)
     used_parameters: set[str] = field(default_factory=set)
+    writes: list[Write] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Scope:
-    """A point on the way through a file. `facts` is replaced, never changed, so that it can be kept aside."""
+    """A point on the way through a file. `facts` is replaced, never changed, so that it can be kept aside.
+
+    `asked` are the conditions that hold here, outermost first.
+    """
 
     setting: Setting
     findings: Findings
@@ -67,6 +74,7 @@ class Scope:
     facts: Facts = field(default_factory=dict)
     rule: syntax.Rule | None = None
     in_condition: bool = False
+    asked: tuple[syntax.Expression, ...] = ()
     retry_follows: bool = False
     loops: int = 0
     said: set[object] = field(default_factory=set)

@@ -118,8 +118,10 @@ def check_if(scope: Scope, node: syntax.If) -> bool:
         holds, fails = check_condition(scope, branch.condition)
         scope.in_condition = before
         scope.facts = holds
+        asked, scope.asked = scope.asked, (*scope.asked, branch.condition)
         if not check_block(scope, branch.body):
             ways.append(scope.facts)
+        scope.asked = asked
         scope.facts = fails
     if node.otherwise is None or not check_block(scope, node.otherwise):
         ways.append(scope.facts)

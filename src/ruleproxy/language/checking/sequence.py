@@ -1,0 +1,177 @@
+"""Rules in the order in which they act: what each asks for, reads and writes, and whether one asks for all of another.
+
+Conditions are read as the alternatives of an `or` at their top, each a list of parts that an `and` joins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from ruleproxy.language import syntax
+from ruleproxy.language.checking.constraints import Constraint, find_constraint, implies, split_parts
+from ruleproxy.language.checking.findings import Findings
+from ruleproxy.language.checking.scope import Key, Scope, Setting, covers
+from ruleproxy.language.checking.writes import Write, find_paths, is_shadow
+from ruleproxy.language.roots import ALL_ROOTS
+from ruleproxy.language.walking import children
+
+SILENT_VERBS = frozenset({"note", "stop", "respond"})
+"""Verbs without a place that change nothing that a later condition could ask for."""
+
+ENDING_VERBS = frozenset({"stop", "respond"})
+"""Verbs after which no later rule of the side acts on the message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a condition: what it asks of one place, if that can be said, and its text."""
+
+    node: syntax.Expression
+    asked: Constraint | None
+    text: str | None
+
+
+@dataclass
+class PlacedRule:
+    """A rule and where it stands: `at` counts rules, `era` the `use` lines before it, whose rules are not seen."""
+
+    findings: Findings
+    rule: syntax.Rule
+    at: int
+    era: int
+    scope: Scope
+    writes: list[Write] = field(default_factory=list)
+
+    @property
+    def side(self) -> str:
+        """The side as written."""
+        return self.rule.side.text
+
+    @cached_property
+    def applies(self) -> bool:
+        """Whether the rule does what it says, and not only in shadow."""
+        return not is_shadow(self.rule)
+
+    @cached_property
+    def alternatives(self) -> list[list[Part]]:
+        """What the condition asks for; one alternative without parts where there is no condition."""
+        condition = self.rule.condition
+        if condition is None:
+            return [[]]
+        return [self.parts_of(alternative) for alternative in split_parts(condition, "or")]
+
+    def parts_of(self, alternative: syntax.Expression) -> list[Part]:
+        """The parts that an `and` joins."""
+        return [self.part_of(part) for part in split_parts(alternative, "and")]
+
+    def part_of(self, node: syntax.Expression) -> Part:
+        """A part as data; without text where it names a variable of the file."""
+        paths = list(find_paths(node))
+        names = {path.base.name for path in paths if isinstance(path.base, syntax.Name)}
+        text = self.findings.text(node.span, 100_000) if names <= ALL_ROOTS else None
+        asked = find_constraint(self.scope, node)
+        return Part(node, asked if text is not None else None, text)
+
+    @cached_property
+    def asked_keys(self) -> list[Key]:
+        """The places that the condition reads."""
+        return [] if self.rule.condition is None else list(self.keys_in(self.rule.condition))
+
+    @cached_property
+    def used_keys(self) -> list[Key]:
+        """The places that the rule reads or writes anywhere, through variables where they stand for one."""
+        return [*self.keys_in(self.rule), *(write.place for write in self.writes)]
+
+    def keys_in(self, node: syntax.Node) -> Iterator[Key]:
+        """The places that the paths in a node name; those that begin at a variable as the variable's name."""
+        for path in find_paths(node):
+            key = self.scope.key_of(path)
+            if key is not None:
+                yield key
+
+    @cached_property
+    def verbs(self) -> frozenset[str]:
+        """The verbs of all statements."""
+        return frozenset(action.verb for action in find_actions(self.rule))
+
+    @cached_property
+    def has_hidden_effects(self) -> bool:
+        """Whether a statement does something to the message that no place of it names."""
+        placed = {id(write.action) for write in self.writes}
+        return any(id(action) not in placed and action.verb not in SILENT_VERBS for action in find_actions(self.rule))
+
+    @cached_property
+    def ends(self) -> bool:
+        """Whether no later rule of the side acts where this one does."""
+        body = self.rule.body
+        return self.applies and any(isinstance(last, syntax.Action) and last.verb in ENDING_VERBS for last in body)
+
+
+def find_actions(node: syntax.Node) -> Iterator[syntax.Action]:
+    """All statements in a node that begin with a verb."""
+    waiting: list[syntax.Node] = [node]
+    while waiting:
+        current = waiting.pop()
+        if isinstance(current, syntax.Action):
+            yield current
+        elif not isinstance(current, syntax.Path):
+            waiting.extend(children(current))
+
+
+def place_rules(
+    setting: Setting, files: Sequence[syntax.RulesFile], all_findings: Sequence[Findings]
+) -> list[PlacedRule]:
+    """The rules of some files in their order."""
+    written: dict[int, list[Write]] = {}
+    for write in setting.writes:
+        written.setdefault(id(write.rule), []).append(write)
+    placed: list[PlacedRule] = []
+    era = 0
+    for file, findings in zip(files, all_findings, strict=True):
+        scope = Scope(setting, findings, "request")
+        for item in file.items:
+            if isinstance(item, syntax.Use):
+                era += 1
+            elif isinstance(item, syntax.Rule):
+                placed.append(PlacedRule(findings, item, len(placed), era, scope, written.get(id(item), [])))
+    return placed
+
+
+def asks_for_all_of(wide: PlacedRule, narrow: PlacedRule) -> bool:
+    """Whether every message that one rule asks for is one that the other asks for as well."""
+    return all(any(is_wider(mine, theirs) for mine in wide.alternatives) for theirs in narrow.alternatives)
+
+
+def is_wider(wide: Sequence[Part], narrow: Sequence[Part]) -> bool:
+    """Whether each part of an alternative is implied by a part of another."""
+    return all(any(is_implied(part, other) for other in narrow) for part in wide)
+
+
+def is_implied(part: Part, other: Part) -> bool:
+    """Whether a part holds wherever another one does."""
+    if part.text is not None and part.text == other.text:
+        return True
+    if part.asked is None or other.asked is None or part.asked.key != other.asked.key:
+        return False
+    return implies(other.asked, part.asked)
+
+
+def may_touch(written: Key, key: Key) -> bool:
+    """Whether a write to a place may change what is read at another: it, what holds it, or what is in it."""
+    return covers(written, key) or covers(key, written)
+
+
+def leaves_alone(rule: PlacedRule, keys: Sequence[Key]) -> bool:
+    """Whether a rule surely changes nothing at some places."""
+    if not rule.applies:
+        return True
+    if rule.has_hidden_effects:
+        return False
+    return not any(may_touch(write.place, key) for write in rule.writes for key in keys)
+
+
+def between(rules: Sequence[PlacedRule], first: PlacedRule, second: PlacedRule) -> list[PlacedRule]:
+    """The rules of a side that act after one and before another."""
+    return [rule for rule in rules[first.at + 1 : second.at] if rule.side == first.side]

@@ -1,0 +1,104 @@
+"""Rules that no message reaches, because an earlier one ends the side for all that they ask for (RP402)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ruleproxy.language.checking.constraints import Constant, Constraint
+from ruleproxy.language.checking.places import show
+from ruleproxy.language.checking.scope import Key
+from ruleproxy.language.checking.sequence import PlacedRule, asks_for_all_of, between, leaves_alone
+
+METHODS = ("POST", "GET", "HEAD", "PUT")
+PATHS = ("/v1/messages", "/v1/models", "/")
+
+Index = dict[tuple[str, Key, Constant], list[PlacedRule]]
+
+
+def check_reach(rules: Sequence[PlacedRule]) -> None:
+    """Report rules behind one that ends the side; looked up by what it asks for, so that many rules stay fast."""
+    index: Index = {}
+    others: dict[str, list[PlacedRule]] = {}
+    for rule in rules:
+        before = next((last for last in candidates(rule, index, others) if hides(rules, last, rule)), None)
+        if before is not None:
+            report(rule, before)
+        elif rule.ends:
+            keep(rule, index, others)
+
+
+def keep(rule: PlacedRule, index: Index, others: dict[str, list[PlacedRule]]) -> None:
+    """Remember a rule that ends its side, by one value that it asks for where there is one."""
+    if len(rule.alternatives) == 1:
+        for part in rule.alternatives[0]:
+            if part.asked is not None and part.asked.relation == "one of" and len(part.asked.values) == 1:
+                (value,) = part.asked.values
+                index.setdefault((rule.side, part.asked.key, value), []).append(rule)
+                return
+    others.setdefault(rule.side, []).append(rule)
+
+
+def candidates(rule: PlacedRule, index: Index, others: dict[str, list[PlacedRule]]) -> list[PlacedRule]:
+    """The earlier rules that may ask for all that this one asks for."""
+    found = list(others.get(rule.side, ()))
+    for part in rule.alternatives[0]:
+        if part.asked is not None and part.asked.relation == "one of" and len(part.asked.values) == 1:
+            (value,) = part.asked.values
+            found += index.get((rule.side, part.asked.key, value), ())
+    return found
+
+
+def hides(rules: Sequence[PlacedRule], before: PlacedRule, rule: PlacedRule) -> bool:
+    """Whether an earlier rule ends the side for every message of this one, whatever acts between them."""
+    if before.era != rule.era or not asks_for_all_of(before, rule):
+        return False
+    return all(leaves_alone(other, before.asked_keys) for other in between(rules, before, rule))
+
+
+def report(rule: PlacedRule, before: PlacedRule) -> None:
+    """Say of a rule that nothing reaches it."""
+    second_label = "ends this side for all that it asks for"
+    rule.findings.add("RP402", "no message reaches this rule", rule.rule.name_span, second=before.rule.name_span,
+                      second_label=second_label, second_source=before.findings.source,
+                      help=f"for example: {show_witness(rule)}")  # fmt: skip
+
+
+def show_witness(rule: PlacedRule) -> str:
+    """A message that a rule asks for, in few words."""
+    asked = [part.asked for part in rule.alternatives[0] if part.asked is not None]
+    method = choose(asked, ("request", "method"), METHODS)
+    path = choose(asked, ("request", "path"), PATHS)
+    rest = [
+        show_asked(constraint)
+        for constraint in asked
+        if constraint.key not in (("request", "method"), ("request", "path"))
+    ]
+    return ", ".join([f"{method} {path}", *(text for text in rest if text)])
+
+
+def choose(asked: Sequence[Constraint], key: Key, usual: Sequence[str]) -> str:
+    """A value for the method or the path."""
+    refused: set[object] = set()
+    for constraint in asked:
+        if constraint.key == key and constraint.relation == "one of":
+            return min(str(value) for _, value in constraint.values)
+        if constraint.key == key and constraint.relation == "none of":
+            refused |= {value for _, value in constraint.values}
+    return next((value for value in usual if value not in refused), usual[0])
+
+
+def show_asked(constraint: Constraint) -> str:
+    """What a constraint asks for: a header with its value, a field with its."""
+    key = constraint.key
+    name = str(key[2]) if key[1:2] == ("headers",) and len(key) == 3 else show(key)
+    match constraint.relation:
+        case "one of":
+            value = min(str(value) for _, value in constraint.values)
+            return f"{name}: {value}"
+        case "present" | "kind":
+            return f"{name}: …"
+        case "above":
+            return f"{name} over {constraint.bound}"
+        case "below":
+            return f"{name} under {constraint.bound}"
+    return ""
