@@ -65,7 +65,11 @@ def test_tests_in_examples_pass(place: str, text: str, tmp_path: Path) -> None:
     assert [(result.name, result.problem, result.missed) for result in results if not result.passed] == []
 
 
-LINKS = [(file.name, link) for file in sorted(DOCS.glob("*.md")) for link in re.findall(r"\]\(([^)]+)\)", file.read_text("utf-8"))]  # fmt: skip
+LINKS = [
+    (file.name, link)
+    for file in sorted(DOCS.glob("*.md"))
+    for link in re.findall(r"\]\(([^)]+)\)", file.read_text(encoding="utf-8"))
+]
 
 
 @pytest.mark.parametrize(("page", "link"), sorted(set(LINKS)), ids=str)

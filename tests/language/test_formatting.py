@@ -215,6 +215,20 @@ def test_lists_of_constants_are_filled() -> None:
     assert format_text(formatted) == formatted
 
 
+DEEP = {
+    "a table in a table": "local a = " + "{ a = " * 90 + "1" + " }" * 90 + "\n",
+    "a text of lines within": "local a = " + "{ a = " * 90 + "[[\n b\n c]]" + " }" * 90 + "\n",
+    "much within": "local a = " + "{ a = " * 90 + ", ".join(["{ b = 1 }"] * 3000) + " }" * 90 + "\n",
+    "comments within": ("local a = " + "{ a = { -- c\n" * 45 + "1" + " } }" * 45 + "\n") * 20,
+}
+
+
+@pytest.mark.parametrize("text", DEEP.values(), ids=DEEP.keys())
+def test_deep_tables_end(text: str) -> None:
+    """What does not fit on a line is not tried again at every level around it, which would never end."""
+    check_laws(text)
+
+
 def test_empty_file() -> None:
     """Nothing stays nothing."""
     assert format_text("\n\n") == ""

@@ -48,7 +48,7 @@ class Layout:
 
     def separate(self, start: int) -> None:
         """Keep one empty line where the author left any, except at the beginning of a block."""
-        before = self.source.text[:start][-400:]
+        before = self.source.text[max(0, start - 400) : start]
         gap = before[len(before.rstrip(" \t\n")) :]
         if gap.count("\n") > 1 and self.lines and self.lines[-1] and not self.at_block_start:
             self.lines.append("")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
 from ruleproxy.language import syntax
-from ruleproxy.language.source import Source
+from ruleproxy.language.source import Source, Span
 from ruleproxy.language.tokens import split_tokens
 from ruleproxy.language.walking import children
 
@@ -42,6 +43,17 @@ OPTIONAL = {("add", "position"): " ", ("limit", "policy"): ", keep ", ("fake_str
 """What stands before an argument that need not be there."""
 
 
+class Breaks(NamedTuple):
+    """What in an expression takes more than a line.
+
+    `opens`: a table whose first field stands on a line of its own. `inside`: a constant that holds lines, or an
+    operator on another line than what stands before it.
+    """
+
+    opens: bool
+    inside: bool
+
+
 class Phrasing:
     """Writes the parts of one file; its comments are taken one after the other as the text reaches them."""
 
@@ -51,6 +63,10 @@ class Phrasing:
         self.starts = [comment.span.start for comment in comments]
         self.ends = {comment.span.start: comment.span.end for comment in comments}
         self.taken = 0
+        self.breaks: dict[Span, Breaks] = {}
+        self.written: dict[tuple[Span, str, int], str] = {}
+        """Tables without comments as they were written at an indentation and a column: a table that does not fit on a
+        line is tried at each of the tables around it, and would else be written twice as often at every level."""
 
     # Comments
 
@@ -203,12 +219,23 @@ class Phrasing:
         """The text of a table: on one line, or a field a line."""
         if not table.fields and not self.holds_comment(table):
             return "{}"
-        if not self.must_open(table):
-            fields = ", ".join(self.field(field, indent, 0) for field in table.fields)
-            line = f"{{ {fields} }}"
-            fits = len(indent) + column + len(line.partition("\n")[0]) <= WIDEST_LINE
-            if fits and "{\n" not in line:
-                return line
+        if self.holds_comment(table):
+            return self.open_table(table, indent)
+        key = (table.span, indent, column)
+        if key not in self.written:
+            line = None if self.is_crowded(table) else self.on_one_line(table, indent, column)
+            self.written[key] = self.open_table(table, indent) if line is None else line
+        return self.written[key]
+
+    def on_one_line(self, table: syntax.Table, indent: str, column: int) -> str | None:
+        """The text of a table on one line; None where it does not fit, or one in it does not."""
+        fields = ", ".join(self.field(field, indent, 0) for field in table.fields)
+        line = f"{{ {fields} }}"
+        fits = len(indent) + column + len(line.partition("\n")[0]) <= WIDEST_LINE
+        return line if fits and "{\n" not in line else None
+
+    def open_table(self, table: syntax.Table, indent: str) -> str:
+        """The text of a table with a field a line, or constants filled."""
         inner = f"{indent}  "
         if self.is_filled(table):
             return "\n".join(["{", *self.fill(table, inner), f"{indent}}}"])
@@ -239,14 +266,32 @@ class Phrasing:
             lines[-1] += text if lines[-1] == indent else f" {text}"
         return lines
 
-    def must_open(self, table: syntax.Table) -> bool:
-        """Whether a table, or one in it, has its first field on a line of its own, or a comment."""
-        if self.holds_comment(table):
-            return True
-        return any(
-            inner.fields and "\n" in self.source.text[inner.span.start : inner.fields[0].span.start]
-            for inner in tables_in(table)
-        )
+    def is_crowded(self, table: syntax.Table) -> bool:
+        """Whether a table has to open, whatever it would look like on a line."""
+        breaks = self.find_breaks(table)
+        if breaks.opens or breaks.inside:
+            return breaks.opens
+        beginning = self.source.text[table.span.start : min(table.span.end, table.span.start + 20 * WIDEST_LINE)]
+        return len("".join(beginning.split())) > WIDEST_LINE
+
+    def find_breaks(self, node: syntax.Node) -> Breaks:
+        """Where an expression breaks, looked up once for each table."""
+        if isinstance(node, syntax.Table) and node.span in self.breaks:
+            return self.breaks[node.span]
+        text = self.source.text
+        below = [self.find_breaks(child) for child in children(node)]
+        opens, inside = any(found.opens for found in below), any(found.inside for found in below)
+        match node:
+            case syntax.Table(fields=(first, *_)):
+                opens = opens or "\n" in text[node.span.start : first.span.start]
+            case syntax.Binary(left=left, right=right):
+                inside = inside or "\n" in text[left.span.end : right.span.start]
+            case syntax.Literal(kind="string"):
+                inside = "\n" in self.source.slice(node.span)
+        found = Breaks(opens, inside)
+        if isinstance(node, syntax.Table):
+            self.breaks[node.span] = found
+        return found
 
     def field(self, field: syntax.Field, indent: str, column: int) -> str:
         """The text of a field."""
