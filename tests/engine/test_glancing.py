@@ -141,7 +141,7 @@ def test_a_well_behaved_body_is_not_opened() -> None:
     action = exchange.begin()[0]
     assert isinstance(action, Send)
     assert action.body == data[:-1] + b',"prompt_text":"audit"}'
-    assert exchange._edited.body.document is None
+    assert exchange.sides.edited.body.document is None
 
 
 @pytest.mark.parametrize("typical", [True, False])

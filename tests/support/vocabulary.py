@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
 from functools import cache
 
 from ruleproxy.engine.vocabulary import load_vocabulary
-from ruleproxy.language.signatures import Choice, Form, Options, Verb, Vocabulary
-from ruleproxy.language.types import ANY, STRING
+from ruleproxy.language.signatures import Form, Verb, Vocabulary
 
 
 def do_nothing(*_: object, **__: object) -> None:
@@ -20,16 +17,8 @@ def form(name: str, **arguments: object) -> Form:
     return Form(name, name, arguments, do_nothing)  # type: ignore[arg-type]
 
 
-EVENT: Mapping[str, object] = {
-    "event": Options({"type": STRING, "data": ANY}, ("type",)),
-    "side": Choice(("before", "after")),
-}
-
 VERBS = (
-    Verb("retry", "", "", (form("retry"),), ("response", "failure"), ends=True, retries=True),
     Verb("learn", "", "", (form("learn"),), ("response", "failure")),
-    Verb("drop", "", "", (form("drop"),), ("event",), ends=True),
-    Verb("emit", "", "", (form("emit", **EVENT),), ("event",)),
     Verb("collect_stream", "", "", (form("collect_stream"),), ("request",)),
     Verb("repair_stream", "", "", (form("repair_stream"),), ("request", "response")),
 )
@@ -40,5 +29,4 @@ def design_vocabulary() -> Vocabulary:
     """Everything that the design names; a shipped word comes before its stand-in."""
     shipped = load_vocabulary()
     verbs = {verb.name: verb for verb in VERBS} | dict(shipped.verbs)
-    verbs["fake_stream"] = replace(verbs["fake_stream"], sides=("request", "response", "failure"))
     return Vocabulary(verbs, shipped.functions)

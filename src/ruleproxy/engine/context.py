@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ruleproxy.engine.runtime import member
+from ruleproxy.language.signatures import Side
 from ruleproxy.messages.edited import EditedRequest, EditedResponse
+from ruleproxy.messages.event import EditedEvent
 from ruleproxy.messages.journal import Journal
 from ruleproxy.messages.message import Request, Response
+from ruleproxy.messages.nodes import ObjectNode
 from ruleproxy.messages.upstreams import Upstream
 from ruleproxy.messages.values import NIL, EditRefused, Nil, Value
 from ruleproxy.wire.formats import Api, api_of
 
 STEP_BUDGET = 200_000
 """How much one side of one message may cost, in elements visited and edits made."""
+
+MOST_EMITTED = 16
+"""Events that rules may put beside one event."""
 
 _FAKED_APIS = frozenset({"anthropic.messages", "unknown"})
 
@@ -36,6 +43,15 @@ class FakedStream:
 
 
 @dataclass(frozen=True, slots=True)
+class Emitted:
+    """An event that a rule puts beside the one at hand, ready for the wire."""
+
+    side: Literal["before", "after"]
+    type: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Decisions:
     """What rules have decided so far, beside their edits. A value, so that a failed rule's decisions can be undone."""
 
@@ -43,10 +59,39 @@ class Decisions:
     answer: Answer | None = None
     faked: FakedStream | None = None
     notes: tuple[str, ...] = ()
+    retried: bool = False
+    dropped: bool = False
+    emitted: tuple[Emitted, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why nothing usable came: `kind` as rules name it, `error` with `type`, `message` and `status`."""
+
+    kind: str
+    error: dict[str, Any]
+
+
+@dataclass(slots=True)
+class StreamState:
+    """What went by of a stream, as it came, the event at hand included."""
+
+    stop_reason: str | Nil = NIL
+    saw_tool_use: bool = False
+    events: int = 0
+
+
+def never_again() -> str:
+    """Why a request is not sent again where nothing can be."""
+    return "nothing can be sent again here"
 
 
 class RunContext:
-    """See `ruleproxy.verbs.context.Context` for what verbs ask of it."""
+    """See `ruleproxy.verbs.context.Context` for what verbs ask of it.
+
+    `journal` has the edits of the side's own message, `request_journal` those of the request (on the request side it
+    is the same one). `refuse_retry` says why the request as it is now is not sent again, None where it is.
+    """
 
     __slots__ = (
         "_original",
@@ -54,11 +99,17 @@ class RunContext:
         "api",
         "decisions",
         "declared",
+        "event",
+        "failure",
         "journal",
+        "refuse_retry",
         "remarks",
         "request",
+        "request_journal",
         "response",
+        "side",
         "steps",
+        "stream",
     )
 
     def __init__(
@@ -68,7 +119,18 @@ class RunContext:
         declared: tuple[Upstream, ...],
         journal: Journal,
         response: EditedResponse | None = None,
+        *,
+        side: Side = "request",
+        request_journal: Journal | None = None,
+        refuse_retry: Callable[[], str | None] = never_again,
+        failure: Failure | None = None,
     ) -> None:
+        self.side = side
+        self.request_journal = request_journal or journal
+        self.refuse_retry = refuse_retry
+        self.failure = failure
+        self.event: EditedEvent | None = None
+        self.stream = StreamState()
         self._sent = sent
         self._original: OriginalMessages | None = None
         self.request = request
@@ -88,8 +150,14 @@ class RunContext:
         return self._original
 
     def keep_original(self, other: RunContext) -> None:
-        """Share the originals of another side of the same exchange, opened or not."""
-        self._original = other._original
+        """Share the originals of another side of the same exchange."""
+        self._original = other.original
+
+    def begin_event(self, event: EditedEvent, journal: Journal) -> None:
+        """Take up the next event of a stream; what was decided of the one before is forgotten."""
+        self.event, self.journal = event, journal
+        self.decisions = Decisions()
+        self.steps = 0
 
     def original_response(self, response: Response, *, streamed: bool) -> None:
         """Say what really came back."""
@@ -122,10 +190,28 @@ class RunContext:
         api = request_api(self.request)
         if api not in _FAKED_APIS:
             raise EditRefused(f"fake_stream makes streams of Anthropic messages, this request is {api}")
-        if wants_stream(self.request):
-            self._decide(faked=FakedStream(ping_every))
-        else:
+        if not wants_stream(self.request):
             self.remark("the request asks for no stream")
+            return
+        root = self.request.body.root
+        if self.side != "request" and isinstance(root, ObjectNode):
+            # Whether the request differs from the one before is asked as soon as the rule is through.
+            root.remove("stream")
+        self._decide(faked=FakedStream(ping_every))
+
+    def retry(self) -> None:
+        """Send the request again as it is now."""
+        self._decide(retried=True, stopped=True)
+
+    def drop(self) -> None:
+        """Give the client nothing of this event."""
+        self._decide(dropped=True, stopped=True)
+
+    def emit(self, side: Literal["before", "after"], kind: str, data: bytes) -> None:
+        """Put an event beside this one."""
+        if len(self.decisions.emitted) == MOST_EMITTED:
+            raise EditRefused(f"more than {MOST_EMITTED} events beside one")
+        self._decide(emitted=(*self.decisions.emitted, Emitted(side, kind, data)))
 
     def _decide(self, **changes: Any) -> None:
         current = {name: getattr(self.decisions, name) for name in Decisions.__slots__}
@@ -135,11 +221,27 @@ class RunContext:
 class OriginalMessages:
     """The messages as they came; rules read them and never write."""
 
-    __slots__ = ("request", "response")
+    __slots__ = ("_response", "request")
 
     def __init__(self, sent: Request, declared: tuple[Upstream, ...]) -> None:
         self.request = EditedRequest(sent, declared, Journal())
-        self.response: EditedResponse | None = None
+        self._response: EditedResponse | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Whether an answer came."""
+        return self._response is not None
+
+    @property
+    def response(self) -> EditedResponse:
+        """The last answer that came. Raises `EditRefused` where none did."""
+        if self._response is None:
+            raise EditRefused("no answer came: there is no original.response")
+        return self._response
+
+    @response.setter
+    def response(self, response: EditedResponse) -> None:
+        self._response = response
 
 
 def request_api(request: EditedRequest) -> Api:

@@ -10,8 +10,13 @@ comes back, in order:
     receive(UpstreamFailed(…))     -> an error answer, or Cut where bytes went out already
     receive(Waited())              -> what keeps the client waiting; asked for after `patience` seconds of silence
 
-`relaying` is true once every further byte of the upstream's answer goes to the client as it comes: a driver
+Any of these may give Send where a rule sends the request again: what the upstream was saying is then of no more
+interest. `relaying` is true once every further byte of the upstream's answer goes to the client as it comes: a driver
 may then copy data without asking. A head always precedes data; End or Cut comes once and last.
+
+What becomes of an answer: one that response rules want to read is collected and given out whole (`_finish`). A stream
+passes as it comes (`relaying`), or through the event rules (`streaming`); where failure rules may act, its beginning
+is held first until it shows that it is one (`holding`). A faked stream is made of a whole answer.
 """
 
 from __future__ import annotations
@@ -19,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ruleproxy.engine.context import Answer, RunContext
+from ruleproxy.engine.context import Answer, Decisions, Failure, RunContext
 from ruleproxy.engine.events import (
     Action,
     Cut,
@@ -36,17 +41,17 @@ from ruleproxy.engine.events import (
     Waited,
 )
 from ruleproxy.engine.faking import FakingError, StreamFaker
-from ruleproxy.engine.glancing import Glance
+from ruleproxy.engine.holding import HELD_SECONDS, StreamStart
+from ruleproxy.engine.replying import end_stream, is_encoded, is_event_stream, reply, reply_error, with_length
 from ruleproxy.engine.ruleset import Ruleset
-from ruleproxy.engine.running import Outcome, RequiredRuleFailed, run_rules
-from ruleproxy.messages.edited import EditedRequest, EditedResponse
-from ruleproxy.messages.headers import HeaderFields
-from ruleproxy.messages.journal import Journal
+from ruleproxy.engine.running import Outcome, RequiredRuleFailed
+from ruleproxy.engine.sides import Sides
+from ruleproxy.engine.streaming import StreamRules, stream_headers
+from ruleproxy.messages.edited import EditedResponse
 from ruleproxy.messages.message import Headers, Request, Response
-from ruleproxy.messages.nodes import ObjectNode
 from ruleproxy.messages.upstreams import Upstream
-from ruleproxy.messages.values import NIL, EditRefused, Value, encode
-from ruleproxy.wire.formats import error_body, error_type
+from ruleproxy.messages.values import EditRefused
+from ruleproxy.wire.formats import error_type
 
 __all__ = [
     "Action",
@@ -57,6 +62,7 @@ __all__ = [
     "Exchange",
     "FailureKind",
     "Head",
+    "Limits",
     "Send",
     "UpstreamData",
     "UpstreamEnd",
@@ -74,16 +80,14 @@ class Limits:
     """Bytes of an answer that rules or a faked stream need whole."""
 
 
-_EVENT_STREAM = b"text/event-stream"
 _NO_BODY = frozenset({204, 304})
 
 
 class Exchange:
     """One request through one ruleset, from the client's bytes to the client's answer. See the module's text.
 
-    `relaying`, `patience` and `acted` (names of the rules that changed something, in order, each once) are read by
-    the driver; `outcomes` has every rule's verdict by side, `contexts` the messages that the rules of a side worked on;
-    `sent` is the last request that went upstream.
+    `relaying`, `patience`, `acted` (names of the rules that changed something, in order, each once) and `remarks` are
+    read by the driver; `sides` has what rules did, and with what.
     """
 
     def __init__(
@@ -100,86 +104,83 @@ class Exchange:
         self.request = request
         self.relaying = False
         self.patience: float | None = None
-        self.outcomes: dict[str, list[Outcome]] = {}
-        self.sent: Send | None = None
-        self.reused = len(request.body)
-        self.notes: tuple[str, ...] = ()
-        self.body_problem: str | None = None
-        self._detailed = detailed
-        self._observe = observe
+        self.sides = Sides(ruleset, request, upstreams, detailed=detailed, observe=observe)
         self._limits = limits or Limits()
-        self._upstreams = upstreams
-        journal = Journal(detailed=detailed)
-        self._edited = EditedRequest(request, upstreams, journal)
-        self._context = RunContext(request, self._edited, upstreams, journal)
-        self.contexts = {"request": self._context}
+        self._remarks: tuple[str, ...] = ()
         self._faker: StreamFaker | None = None
+        self._ping_every: float | None = None
+        self._holding: StreamStart | None = None
+        self._streaming: StreamRules | None = None
         self._head: UpstreamHead | None = None
         self._held: list[bytes] = []
         self._held_size = 0
-        self._started = False
+
+    @property
+    def sent(self) -> Send | None:
+        """The last request that went upstream."""
+        sends = self.sides.attempts.sends
+        return sends[-1] if sends else None
+
+    @property
+    def contexts(self) -> dict[str, RunContext]:
+        """The messages that the rules of a side worked on last, by side."""
+        return self.sides.contexts
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What rules noted."""
+        return self.sides.notes
+
+    @property
+    def reused(self) -> int:
+        """How many bytes of the client's body went out as they came."""
+        return self.sides.reused
+
+    @property
+    def outcomes(self) -> dict[str, list[Outcome]]:
+        """What every rule did, by side, in order: once for each time that its side ran."""
+        found: dict[str, list[Outcome]] = {}
+        for run in self.sides.passes:
+            found.setdefault(run.side, []).extend(run.outcomes)
+        return found
 
     @property
     def acted(self) -> Sequence[str]:
         """Names of the rules that changed something, in order, each once."""
-        names = (o.rule.name for side in self.outcomes.values() for o in side if o.verdict == "changed")
+        names = (o.rule.name for run in self.sides.passes for o in run.outcomes if o.verdict == "changed")
         return tuple(dict.fromkeys(names))
 
     @property
     def remarks(self) -> Sequence[str]:
-        """What else there is to say of the exchange in one log line: failed rules, an unread body, notes of rules."""
-        failed = tuple(
-            f"failed: {o.rule.name}" for side in self.outcomes.values() for o in side if o.verdict == "failed"
-        )
-        unread = (f"body {self.body_problem}",) if self.body_problem is not None else ()
-        return (*failed, *unread, *self.notes)
+        """What else there is to say of it in one log line: failed rules, an unread body, retries, notes of rules."""
+        outcomes = (o for run in self.sides.passes for o in run.outcomes)
+        failed = dict.fromkeys(f"failed: {o.rule.name}" for o in outcomes if o.verdict == "failed")
+        retries = self.sides.attempts.retries
+        retried = (f"retries {retries}",) if retries else ()
+        return (*failed, *self._remarks, *retried, *self.notes)
 
     def begin(self) -> Sequence[Action]:
         """Run the request rules and ask the upstream, or answer."""
-        edited = self._edited
-        rules = self.ruleset.candidates("request", edited.method, edited.path)
-        if rules:
-            try:
-                glance = None if self._detailed or rules.pick is None else Glance(self._context, *rules.pick)
-                self._note("request", run_rules(rules, self._context, glance))
-            except RequiredRuleFailed as failed:
-                self._note("request", list(failed.outcomes))
-                return self._refuse(502, str(failed))
-            self.body_problem = edited.body.problem
-            decisions = self._context.decisions
-            self.notes = decisions.notes
-            if decisions.answer is not None:
-                return self._answer(decisions.answer)
-            if decisions.faked is not None:
-                self._fake(decisions.faked.ping_every)
-        return (self._send(),)
+        try:
+            decisions = self.sides.run_request()
+        except RequiredRuleFailed as failed:
+            return self._fail(502, "api_error", str(failed))
+        problem = self.sides.edited.body.problem
+        if problem is not None:
+            self._remarks = (f"body {problem}",)
+        if decisions.answer is not None:
+            return self._answer(decisions.answer)
+        return self._send(decisions)
 
-    def _note(self, side: str, outcomes: list[Outcome]) -> None:
-        self.outcomes[side] = outcomes
-        if self._observe is not None:
-            self._observe(outcomes)
-
-    def _fake(self, ping_every: float | None) -> None:
-        root = self._edited.body.root
-        model = root.get("model") if isinstance(root, ObjectNode) else NIL
-        if isinstance(root, ObjectNode):
-            root.remove("stream")
-        self._faker = StreamFaker(model if isinstance(model, str) else "")
-        self.patience = ping_every
-
-    def _send(self) -> Send:
-        edited = self._edited
-        body, self.reused = edited.body.to_bytes()
-        if self._faker is not None or self._reads_answer():
-            # What has to be read is asked for uncompressed.
-            edited.headers.write("accept-encoding", "identity")
-        query = b"?" + edited.query.text if edited.query.text else b""
-        target = edited.outgoing_path.encode("latin-1") + query
-        self.sent = Send(edited.upstream.origin, edited.method, target, edited.headers.lines, body)
-        return self.sent
-
-    def _reads_answer(self) -> bool:
-        return bool(self.ruleset.candidates("response", self._edited.method, self._edited.path))
+    def _send(self, decisions: Decisions) -> Sequence[Action]:
+        if decisions.faked is not None:
+            self._faker = StreamFaker(self.sides.remove_stream_flag())
+            self._ping_every = decisions.faked.ping_every
+        self.patience = self._ping_every
+        self._head = self._holding = self._streaming = None
+        self._held.clear()
+        self._held_size = 0
+        return (self.sides.send(uncompressed=self._faker is not None),)
 
     def receive(self, event: Event) -> Sequence[Action]:
         """What follows an event."""
@@ -189,152 +190,191 @@ class Exchange:
             case UpstreamData(data):
                 return self._receive_data(data)
             case UpstreamEnd():
-                return (End(),) if self.relaying else self._finish()
+                return self._receive_end()
             case UpstreamFailed(kind, message):
                 return self._receive_failure(kind, message)
             case Waited():
                 return self._keep_waiting()
 
     def _receive_head(self, head: UpstreamHead) -> Sequence[Action]:
-        self._head = head
         streamed = is_event_stream(head.headers)
+        bodiless = self.request.method == "HEAD" or head.status in _NO_BODY
+        self._head = came = head
         if self._faker is not None and not streamed:
             return ()
         # A faked stream's upstream that streams after all: what came counts, not what was asked for.
-        if not self._reads_answer():
-            return self._relay(head.status, head.headers)
-        if streamed or self.request.method == "HEAD" or head.status in _NO_BODY:
+        if self.sides.rules("response"):
+            if not streamed and not bodiless:
+                return ()
             response = self._run_response(Response(head.status, head.headers, b""), streamed=streamed)
             if not isinstance(response, EditedResponse):
                 return response
-            return self._relay(response.status, response.headers.lines)
-        return ()
+            self._head = head = UpstreamHead(response.status, response.headers.lines)
+        return self._begin_stream(head, came) if streamed and not bodiless else self._open()
 
-    def _relay(self, status: int, headers: Headers) -> Sequence[Action]:
-        self.relaying = True
-        self.patience = None
-        if self._started:
+    def _begin_stream(self, head: UpstreamHead, came: UpstreamHead) -> Sequence[Action]:
+        read, failing = self.sides.rules("event"), self.sides.rules("failure")
+        if (read or failing) and is_encoded(head.headers):
+            self._remarks += ("stream is compressed: its events were not read",)
+            return self._open()
+        if read:
+            self._streaming = self.sides.open_stream(Response(came.status, came.headers, b""))
+            self._head = UpstreamHead(head.status, stream_headers(head.headers))
+        if failing and not self.sides.begun:
+            self._holding = StreamStart()
+            self.patience = HELD_SECONDS
             return ()
-        self._started = True
-        return (Head(status, headers),)
+        return self._open()
+
+    def _open(self, held: bytes = b"") -> Sequence[Action]:
+        """Pass the answer on from here, first of all what was held of it."""
+        assert self._head is not None
+        self._holding = self.patience = None
+        self.relaying = self._streaming is None
+        begun = self._begin_answer(self._head.status, self._head.headers)
+        return (*begun, *self._pass_on(held))
+
+    def _begin_answer(self, status: int, headers: Headers) -> Sequence[Action]:
+        if self.sides.begun:
+            return ()
+        self.sides.begun = True
+        return (Head(status, self.sides.attempts.mark(headers)),)
+
+    def _pass_on(self, data: bytes, *, last: bool = False) -> Sequence[Action]:
+        """Data of a stream, through the event rules; `last` ends it."""
+        streaming = self._streaming
+        if streaming is None:
+            return (*((Data(data),) if data else ()), *((End(),) if last else ()))
+        out = streaming.feed(data)
+        if last and streaming.problem is None:
+            out += streaming.finish()
+        passed = (Data(out),) if out else ()
+        if streaming.problem is None and not last:
+            return passed
+        self._close_stream()
+        if isinstance(streaming.problem, RequiredRuleFailed):
+            return (*passed, *end_stream(self.sides.context.api, "api_error", str(streaming.problem)))
+        if streaming.problem is not None:
+            self._remarks += (str(streaming.problem),)
+            return (*passed, Cut())
+        return (*passed, End())
+
+    def _close_stream(self) -> None:
+        if self._streaming is not None:
+            self.sides.close_stream(self._streaming)
+            self._streaming = None
 
     def _receive_data(self, data: bytes) -> Sequence[Action]:
-        if self.relaying:
-            return (Data(data),)
+        if self._holding is not None:
+            found = self._holding.feed(data)
+            if found is False:
+                return ()
+            actions = self._run_failure(found) if isinstance(found, Failure) else None
+            return self._open(self._holding.held) if actions is None else actions
+        if self.relaying or self._streaming is not None:
+            return self._pass_on(data)
         self._held.append(data)
         self._held_size += len(data)
         if self._held_size <= self._limits.answer:
             return ()
         return self._fail(502, "api_error", f"the upstream's answer is larger than {self._limits.answer} bytes")
 
+    def _receive_end(self) -> Sequence[Action]:
+        if self._holding is not None:
+            held = self._holding.held
+            failure = self._holding.finish()
+            actions = None if failure is None else self._run_failure(failure)
+            return (*self._open(), *self._pass_on(held, last=True)) if actions is None else actions
+        if self.relaying or self._streaming is not None:
+            return self._pass_on(b"", last=True)
+        return self._finish()
+
     def _finish(self) -> Sequence[Action]:
         assert self._head is not None
-        response = Response(self._head.status, self._head.headers, b"".join(self._held))
+        response = came = Response(self._head.status, self._head.headers, b"".join(self._held))
         self._held.clear()
-        edited: Sequence[Action] | EditedResponse | None = None
-        if self._reads_answer():
+        if self.sides.rules("response"):
             edited = self._run_response(response, streamed=False)
             if not isinstance(edited, EditedResponse):
                 return edited
             body, _ = edited.body.to_bytes()
-            if body != response.body:
-                response = Response(edited.status, with_length(edited.headers.lines, len(body)), body)
-            else:
-                response = Response(edited.status, edited.headers.lines, body)
+            lines = edited.headers.lines if body == response.body else with_length(edited.headers.lines, len(body))
+            response = Response(edited.status, lines, body)
         if self._faker is not None:
-            return self._finish_faked(response)
-        return (Head(response.status, response.headers), Data(response.body), End())
+            return self._finish_faked(self._faker, response, came)
+        return (*self._begin_answer(response.status, response.headers), Data(response.body), End())
 
-    def _finish_faked(self, response: Response) -> Sequence[Action]:
-        assert self._faker is not None
+    def _finish_faked(self, faker: StreamFaker, response: Response, came: Response) -> Sequence[Action]:
         if not 200 <= response.status < 300:
-            if self._started:
-                kind, message = self._faker.read_error(response)
-                return (Data(self._faker.error_event(kind, message)), End())
-            return (Head(response.status, response.headers), Data(response.body), End())
+            if self.sides.begun:
+                return end_stream(self.sides.context.api, *faker.read_error(response))
+            return (*self._begin_answer(response.status, response.headers), Data(response.body), End())
         try:
-            events = self._faker.events(response)
+            data = b"".join(faker.events(response))
         except FakingError as error:
             return self._fail(error.status, error.kind, str(error))
-        head = () if self._started else (Head(response.status, self._faker.stream_headers(response.headers)),)
-        return (*head, Data(b"".join(events)), End())
+        begun = self._begin_answer(response.status, faker.stream_headers(response.headers))
+        if self.sides.rules("event"):
+            self._streaming = self.sides.open_stream(came)
+        return (*begun, *self._pass_on(data, last=True))
 
     def _run_response(self, response: Response, *, streamed: bool) -> EditedResponse | Sequence[Action]:
-        journal = Journal(detailed=self._detailed)
-        edited = EditedResponse(response, journal, streamed=streamed)
-        context = RunContext(self.request, self._edited, self._upstreams, journal, edited)
-        context.keep_original(self._context)
-        context.original_response(response, streamed=streamed)
-        self.contexts["response"] = context
-        rules = self.ruleset.candidates("response", self._edited.method, self._edited.path)
         try:
-            self._note("response", run_rules(rules, context))
+            edited, decisions = self.sides.run_response(response, streamed=streamed)
         except RequiredRuleFailed as failed:
-            self._note("response", list(failed.outcomes))
             return self._fail(502, "api_error", str(failed))
-        self.notes += context.decisions.notes
-        if context.decisions.answer is not None:
-            return self._answer(context.decisions.answer)
-        return edited
+        actions = self._carry_out(decisions)
+        return edited if actions is None else actions
 
-    def _receive_failure(self, kind: FailureKind, message: str) -> Sequence[Action]:
-        if self.relaying:
+    def _run_failure(self, failure: Failure) -> Sequence[Action] | None:
+        """What failure rules make of it; None where they make nothing of it, or where the answer has begun."""
+        if self.sides.begun or not self.sides.rules("failure"):
+            return None
+        try:
+            return self._carry_out(self.sides.run_failure(failure))
+        except RequiredRuleFailed as failed:
+            return self._fail(502, "api_error", str(failed))
+
+    def _carry_out(self, decisions: Decisions) -> Sequence[Action] | None:
+        if decisions.answer is not None:
+            return self._answer(decisions.answer)
+        return self._send(decisions) if decisions.retried else None
+
+    def _receive_failure(self, kind: str, message: str) -> Sequence[Action]:
+        if self.relaying or (self._streaming is not None and self._holding is None):
+            self._close_stream()
             return (Cut(),)
         status = 504 if kind == "timeout" else 502
-        return self._fail(status, error_type(status), message)
+        error = {"type": error_type(status), "message": message, "status": status}
+        actions = self._run_failure(Failure(kind, error))
+        return self._fail(status, error_type(status), message) if actions is None else actions
 
     def _keep_waiting(self) -> Sequence[Action]:
-        if self._faker is None or self.relaying:
+        if self._holding is not None:
+            return self._open(self._holding.held)
+        if self._faker is None or self.relaying or self._streaming is not None:
             return ()
-        ping = Data(self._faker.ping)
-        if self._started:
-            return (ping,)
-        self._started = True
-        return (Head(200, self._faker.stream_headers([])), ping)
+        return (*self._begin_answer(200, self._faker.stream_headers([])), Data(self._faker.ping))
 
     def _answer(self, answer: Answer) -> Sequence[Action]:
-        headers = HeaderFields([], Journal())
+        if self.sides.begun:
+            # A faked stream that has begun: what a rule answers can only be an event of it.
+            return self._fail(answer.status, error_type(answer.status), f"a rule answered {answer.status}")
         try:
-            body, content_type = answer_body(answer.body)
-            for name, value in answer.headers.items():
-                headers.write(name, value)
+            return self._end_with(reply(answer, head_only=self.request.method == "HEAD"))
         except EditRefused as refused:
             return self._fail(502, "api_error", f"a rule's answer cannot be sent: {refused}")
-        if content_type is not None and headers.get("content-type") is NIL:
-            headers.write("content-type", content_type)
-        lines = with_length(headers.lines, len(body))
-        if self.request.method == "HEAD" or not body:
-            return (Head(answer.status, lines), End())
-        return (Head(answer.status, lines), Data(body), End())
-
-    def _refuse(self, status: int, message: str) -> Sequence[Action]:
-        return self._fail(status, error_type(status), message)
 
     def _fail(self, status: int, kind: str, message: str) -> Sequence[Action]:
-        self.relaying = False
-        if self._started:
+        api = self.sides.context.api
+        if self.sides.begun:
             # The 200 is out: only an event can tell of it now.
-            return (Data(self._faker.error_event(kind, message)), End()) if self._faker is not None else (Cut(),)
-        body = error_body(self._context.api, kind, message)
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-        return (Head(status, headers), Data(body), End())
+            return end_stream(api, kind, message) if self._faker is not None else (Cut(),)
+        return self._end_with(reply_error(api, status, kind, message))
 
-
-def is_event_stream(headers: Headers) -> bool:
-    """Whether an answer says that it is a stream of server-sent events."""
-    return any(k.lower() == b"content-type" and v.lower().startswith(_EVENT_STREAM) for k, v in headers)
-
-
-def with_length(headers: Headers, length: int) -> Headers:
-    """The headers of a whole body of this length."""
-    kept = [line for line in headers if line[0].lower() not in (b"content-length", b"transfer-encoding")]
-    return [*kept, (b"content-length", b"%d" % length)]
-
-
-def answer_body(value: Value) -> tuple[bytes, str | None]:
-    """The bytes of a body that a rule wrote out, and their content type. Raises `EditRefused`."""
-    if value is NIL:
-        return b"", None
-    if isinstance(value, str):
-        return value.encode(), "text/plain; charset=utf-8"
-    return encode(value), "application/json"
+    def _end_with(self, actions: Sequence[Action]) -> Sequence[Action]:
+        """An answer made here, in place of the upstream's."""
+        head, *rest = actions
+        assert isinstance(head, Head)
+        self.relaying = False
+        return (*self._begin_answer(head.status, head.headers), *rest)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from difflib import unified_diff
 
 from ruleproxy.engine.compiling import RuleCompiler
-from ruleproxy.engine.exchange import Exchange
 from ruleproxy.engine.expressions import CannotCompile
 from ruleproxy.engine.finished import Finished
 from ruleproxy.engine.givens import BadTest, folder_of, suggest
@@ -80,24 +79,17 @@ def _check_condition(condition: syntax.Expression, finished: Finished) -> list[s
 def find_verdicts(expect: syntax.Expect, name: str, finished: Finished) -> list[Verdict]:
     """The verdicts of the rules of this name, with or without the prefix of their pack. Raises `BadTest`."""
     found: list[Verdict] = []
-    outcomes = {id(o.rule): o for side in finished.exchange.outcomes.values() for o in side}
+    outcomes = finished.exchange.outcomes
     for rule in finished.exchange.ruleset.rules:
-        if name not in (rule.name, rule.node.name):
-            continue
-        outcome = outcomes.get(id(rule))
-        if outcome is not None:
-            found.append(outcome.verdict)
-        else:
+        if name in (rule.name, rule.node.name):
             # No candidate for this message, or a side that was never come to.
-            found.append("unmatched" if _side_ran(rule.side, finished.exchange) else "unreached")
+            missing: Verdict = "unmatched" if rule.side in outcomes or rule.side == "request" else "unreached"
+            verdicts = [outcome.verdict for outcome in outcomes.get(rule.side, ()) if outcome.rule is rule]
+            found += verdicts or [missing]
     if not found:
         known = {known for rule in finished.exchange.ruleset.rules for known in (rule.name, rule.node.name)}
         raise BadTest(expect.span, f'no rule is named "{name}"{suggest(name, sorted(known))}')
     return found
-
-
-def _side_ran(side: str, exchange: Exchange) -> bool:
-    return side == "request" or (exchange.sent is not None and side == "response")
 
 
 def _check_stopped(expect: syntax.Expect, name: str, finished: Finished) -> list[str]:
@@ -111,7 +103,9 @@ def _check_stopped(expect: syntax.Expect, name: str, finished: Finished) -> list
 
 def stops(outcome: Outcome) -> bool:
     """Whether a rule ended its side."""
-    return any(decision == "stop" or decision.startswith("respond ") for decision in outcome.decisions)
+    return any(
+        decision in ("stop", "retry", "drop") or decision.startswith("respond ") for decision in outcome.decisions
+    )
 
 
 def _check_snapshot(name: str, finished: Finished) -> list[str]:

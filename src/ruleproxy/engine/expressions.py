@@ -35,12 +35,21 @@ _READS: Mapping[tuple[str, str], str] = {
     ("upstream", "base"): "{m}.base",
     ("upstream", "timeout"): "({m}.timeout or NIL)",
     ("upstream", "url"): "c.request.url",
+    ("event", "type"): "{m}.type",
+    ("event", "data"): "{m}.body.root",
+    ("stream", "stop_reason"): "{m}.stop_reason",
+    ("stream", "saw_tool_use"): "{m}.saw_tool_use",
+    ("stream", "events"): "{m}.events",
+    ("failure", "kind"): "{m}.kind",
+    ("failure", "error"): "{m}.error",
 }
+_BODIES: Mapping[str, str] = {"request": "body", "response": "body", "event": "data"}
 _WRITES: Mapping[tuple[str, str], str] = {
     ("request", "method"): "c.request.write_method",
     ("request", "path"): "c.request.write_path",
     ("request", "raw_path"): "c.request.write_raw_path",
     ("response", "status"): "c.response.write_status",
+    ("event", "type"): "c.event.write_type",
     ("upstream", "url"): "c.request.write_url",
     ("upstream", "base"): "c.request.upstream.become_base",
     ("upstream", "name"): "c.request.upstream.become_name",
@@ -50,6 +59,9 @@ _ROOTS: Mapping[str, str] = {
     "request": "c.request",
     "response": "c.response",
     "upstream": "c.request.upstream",
+    "event": "c.event",
+    "stream": "c.stream",
+    "failure": "c.failure",
 }
 _COMPARISONS = {
     "==": "equals({l}, {r})",
@@ -305,7 +317,7 @@ class Expressions:
             kinds = {"headers": ("HeaderPlace", "HeadersPlace"), "query": ("QueryPlace", "QueryFieldsPlace")}[field]
             key = f", {self._key(rest[0], scope)}" if rest else ""
             return f"[{kinds[0] if rest else kinds[1]}({message}.{field}{key})]"
-        if field == "body":
+        if field == _BODIES.get(root):
             if not rest:
                 return f"[BodyPlace({message}.body)]"
             if all(isinstance(step, syntax.Member | syntax.Index) for step in rest):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ruleproxy.engine.compiling import CompiledRule
@@ -73,6 +73,7 @@ def run_rules(rules: Sequence[CompiledRule], context: RunContext, glance: Glance
             outcomes += (Outcome(later, "unreached") for later in rules[index + 1 :])
             break
     context.journal.settle()
+    context.request_journal.settle()
     return outcomes
 
 
@@ -94,42 +95,84 @@ def _choose(
             position = bisect_right(chosen, index)
 
 
+class _Mark:
+    """A point to go back to: the edits of the side's message and of the request, and what was decided."""
+
+    __slots__ = ("_journals", "_marks", "before", "context")
+
+    def __init__(self, context: RunContext) -> None:
+        own, request = context.journal, context.request_journal
+        self.context = context
+        self.before = context.decisions
+        self._journals = [own] if request is own else [own, request]
+        self._marks = [journal.mark() for journal in self._journals]
+
+    @property
+    def edited(self) -> bool:
+        """Whether there are edits since then."""
+        return any(len(journal) > mark[0] for journal, mark in zip(self._journals, self._marks, strict=True))
+
+    @property
+    def request_edited(self) -> bool:
+        """Whether the request was edited since then, on a side that is not its own."""
+        return len(self._journals) == 2 and len(self._journals[1]) > self._marks[1][0]
+
+    def edits(self) -> tuple[Edit, ...]:
+        """What was edited since then."""
+        own = self._journals[0].edits[self._marks[0][1] :]
+        return (*own, *self._of_request(self._journals[1].edits[self._marks[1][1] :] if self._marks[1:] else ()))
+
+    def undo(self) -> tuple[Edit, ...]:
+        """Take everything back since then; what was edited."""
+        undone = [journal.undo_to(mark) for journal, mark in zip(self._journals, self._marks, strict=True)]
+        self.context.decisions = self.before
+        return (*undone[0], *self._of_request(undone[1] if undone[1:] else ()))
+
+    @staticmethod
+    def _of_request(edits: Sequence[Edit]) -> list[Edit]:
+        return [replace(edit, where=f"request {edit.where}".rstrip()) for edit in edits]
+
+
 def _run_rule(rule: CompiledRule, context: RunContext) -> Outcome:
-    journal, before = context.journal, context.decisions
-    mark = journal.mark()
+    mark = _Mark(context)
     context.remarks.clear()
     try:
         if rule.applies is not None and not rule.applies(context):
-            return Outcome(rule, "unmatched", false_leg=_false_leg(rule, context) if journal.detailed else None)
+            detailed = context.journal.detailed
+            return Outcome(rule, "unmatched", false_leg=_false_leg(rule, context) if detailed else None)
         rule.act(context)
+        refusal = _refuse_retry(mark)
     except EditRefused as refused:
-        return _failed(rule, context, mark, before, refused, str(refused))
+        return _failed(rule, mark, refused, str(refused))
     except Exception as error:  # noqa: BLE001 - one rule's mishap must not take the message with it
         _log.exception('rule "%s" (%s) failed unexpectedly', rule.name, rule.place)
-        return _failed(rule, context, mark, before, error, f"internal error: {type(error).__name__}: {error}")
-    decisions = _describe(before, context.decisions)
+        return _failed(rule, mark, error, f"internal error: {type(error).__name__}: {error}")
+    if refusal is not None:
+        mark.undo()
+        return Outcome(rule, "matched", (), (), (*context.remarks, f"undone, not sent again: {refusal}"))
+    decisions = _describe(mark.before, context.decisions)
     remarks = tuple(context.remarks)
     if rule.shadow:
-        undone = journal.undo_to(mark)
-        context.decisions = before
-        return Outcome(rule, "shadowed", tuple(undone), decisions, remarks)
-    acted = len(journal) > mark[0] or any(word != "note" for word, _, _ in (d.partition(" ") for d in decisions))
-    return Outcome(rule, "changed" if acted else "matched", tuple(journal.edits[mark[1] :]), decisions, remarks)
+        return Outcome(rule, "shadowed", mark.undo(), decisions, remarks)
+    acted = mark.edited or any(word != "note" for word, _, _ in (d.partition(" ") for d in decisions))
+    return Outcome(rule, "changed" if acted else "matched", mark.edits(), decisions, remarks)
 
 
-def _failed(
-    rule: CompiledRule,
-    context: RunContext,
-    mark: tuple[int, int],
-    before: Decisions,
-    error: BaseException,
-    message: str,
-) -> Outcome:
+def _refuse_retry(mark: _Mark) -> str | None:
+    """Why what the rule wants to send again is not sent; None where it is, or where the rule wants nothing sent."""
+    decisions = mark.context.decisions
+    if decisions.retried and not mark.before.retried:
+        return mark.context.refuse_retry()
+    if mark.request_edited or (decisions.faked is not mark.before.faked and mark.context.side != "request"):
+        raise EditRefused("the request has been sent: an edit of it is of use only with `retry` behind it")
+    return None
+
+
+def _failed(rule: CompiledRule, mark: _Mark, error: BaseException, message: str) -> Outcome:
     position = rule.place_of(error)
-    undone = context.journal.undo_to(mark)
-    context.decisions = before
+    undone = mark.undo()
     reason = f"RP510 at {position.line}:{position.column}: {message}"
-    outcome = Outcome(rule, "failed", tuple(undone), (), tuple(context.remarks), failure=reason)
+    outcome = Outcome(rule, "failed", undone, (), tuple(mark.context.remarks), failure=reason)
     if rule.required and not rule.shadow:
         raise RequiredRuleFailed(rule, reason, (outcome,))
     return outcome
@@ -142,8 +185,13 @@ def _describe(before: Decisions, after: Decisions) -> tuple[str, ...]:
     if after.faked is not before.faked and after.faked is not None:
         every = after.faked.ping_every
         found.append("fake_stream" + (f" with a ping every {every:g}s" if every else ""))
+    found += [f"emit {event.type or 'an event'} {event.side}" for event in after.emitted[len(before.emitted) :]]
     if after.answer is not before.answer and after.answer is not None:
         found.append(f"respond {after.answer.status}")
+    elif after.retried and not before.retried:
+        found.append("retry")
+    elif after.dropped and not before.dropped:
+        found.append("drop")
     elif after.stopped and not before.stopped:
         found.append("stop")
     return tuple(found)

@@ -43,15 +43,15 @@ class SideTrace:
     """One side. `subject` says which message, `on_side` how many rules the side has.
 
     `own_edits` are the proxy's: what a decision of a rule made necessary. `answered` is the rule's decision that
-    kept the request from being sent, None where it was sent.
+    kept the request from being sent, None where it was sent. `body` is None for a stream and for a failure.
     """
 
-    side: Literal["request", "response"]
+    side: Literal["request", "response", "event", "failure"]
     subject: tuple[str, ...]
     on_side: int
     rules: tuple[RuleTrace, ...]
     own_edits: tuple[Edit, ...]
-    body: BodyTrace
+    body: BodyTrace | None
     prompt: str | None
     steps: int
     step_budget: int = STEP_BUDGET
@@ -60,7 +60,7 @@ class SideTrace:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """A whole exchange; `digest` is the hash of the rules."""
+    """A whole exchange; `digest` is the hash of the rules. A side that ran again, after a retry, is there again."""
 
     digest: str
     sides: tuple[SideTrace, ...]

@@ -65,7 +65,7 @@ def _unreached(reached: Sequence[RuleTrace], count: int) -> str:
     last = reached[-1]
     why = "failed, required" if last.failure is not None else ""
     for decision in last.decisions:
-        if decision.startswith(("stop", "respond")):
+        if decision.startswith(("stop", "respond", "retry", "drop")):
             why = decision
     return f'{count} rule{"" if count == 1 else "s"} after "{last.name}" ({why})'
 
@@ -77,7 +77,7 @@ def _summary(side: SideTrace) -> Iterable[str]:
         yield from (f"          {line}" for line in rest)
     if side.answered is not None:
         yield f"  sent    nothing: {side.answered}"
-    else:
+    elif side.body is not None:
         yield f"  body    {_body(side.body)}"
     if side.prompt is not None and side.answered is None:
         yield f"  cache   {side.prompt}"

@@ -14,9 +14,9 @@ from ruleproxy.engine.exchange import Exchange
 from ruleproxy.engine.masking import mask_header, mask_parameter, mask_path, mask_text, reads_secret
 from ruleproxy.engine.prompt_order import describe_prompt_change
 from ruleproxy.engine.running import FalseLeg, Outcome
+from ruleproxy.engine.sides import Pass
 from ruleproxy.engine.trace import BodyTrace, RuleTrace, SideTrace, Trace, to_dict
 from ruleproxy.engine.trace_text import render_trace
-from ruleproxy.messages.body import Body
 from ruleproxy.messages.journal import Edit
 
 __all__ = ["Trace", "mask_edit", "render_trace", "to_dict", "trace_exchange", "trace_rule"]
@@ -24,58 +24,77 @@ __all__ = ["Trace", "mask_edit", "render_trace", "to_dict", "trace_exchange", "t
 
 def trace_exchange(exchange: Exchange) -> Trace:
     """The trace of a detailed exchange, finished or as far as it got."""
-    sides = [_trace_request(exchange)]
-    if "response" in exchange.contexts:
-        sides.append(_trace_response(exchange))
-    return Trace(exchange.ruleset.digest, tuple(sides))
+    later = [run for run in exchange.sides.passes if run.side != "request"]
+    return Trace(exchange.ruleset.digest, (_trace_request(exchange), *(_trace_pass(exchange, run) for run in later)))
 
 
 def _trace_request(exchange: Exchange) -> SideTrace:
-    context = exchange.contexts["request"]
+    context, sends = exchange.contexts["request"], exchange.sides.attempts.sends
     came = context.original.request
     model = request_model(came)
     subject = (f"{came.method} {came.raw_path}", *([model] if isinstance(model, str) else []))
     outcomes = exchange.outcomes.get("request", [])
     rules = tuple(map(trace_rule, outcomes))
-    kept = [edit for outcome in outcomes if outcome.verdict == "changed" for edit in outcome.edits]
-    own = tuple(map(mask_edit, context.journal.edits[len(kept) :]))
-    went = context.request.body.to_bytes()[0]
+    own = tuple(map(mask_edit, exchange.sides.own_edits))
+    body = context.request.body
+    went, reused = (sends[0].body, exchange.reused) if sends else body.to_bytes()
     answered = None
-    if exchange.sent is None:
+    if not sends:
         refusals = [o.rule.name for o in outcomes if o.failure is not None and o.rule.required]
         answers = [d for o in outcomes for d in o.decisions if d.startswith("respond") and o.verdict == "changed"]
         answered = f'refused by "{refusals[0]}"' if refusals else (answers or ["not sent"])[0]
+    changed = _count_values([*_kept(outcomes), *own])
     return SideTrace(
         side="request",
         subject=(*subject, "stream") if wants_stream(came) else subject,
         on_side=sum(rule.side == "request" for rule in exchange.ruleset.rules),
         rules=rules,
         own_edits=own,
-        body=_trace_body(context.request.body, [*kept, *own]),
+        body=BodyTrace(len(body.source), len(went), changed, reused, body.problem),
         prompt=describe_prompt_change(came.body.source, went),
         steps=context.steps,
         answered=answered,
     )
 
 
-def _trace_response(exchange: Exchange) -> SideTrace:
-    context: RunContext = exchange.contexts["response"]
-    came = context.original.response
-    assert came is not None
-    assert context.response is not None
-    content_type = came.headers.get("content-type")
-    outcomes = exchange.outcomes.get("response", [])
-    kept = [edit for outcome in outcomes if outcome.verdict == "changed" for edit in outcome.edits]
+def _trace_pass(exchange: Exchange, run: Pass) -> SideTrace:
+    response = run.context.response
+    body = None
+    if response is not None:
+        data, reused = response.body.to_bytes()
+        changed = _count_values(_kept(run.outcomes))
+        body = BodyTrace(len(response.body.source), len(data), changed, reused, response.body.problem)
     return SideTrace(
-        side="response",
-        subject=(str(came.status), *([content_type] if isinstance(content_type, str) else [])),
-        on_side=sum(rule.side == "response" for rule in exchange.ruleset.rules),
-        rules=tuple(map(trace_rule, outcomes)),
+        side=run.side,
+        subject=_subject_of(run.context),
+        on_side=sum(rule.side == run.side for rule in exchange.ruleset.rules),
+        rules=tuple(map(trace_rule, run.outcomes)),
         own_edits=(),
-        body=_trace_body(context.response.body, kept),
+        body=body,
         prompt=None,
-        steps=context.steps,
+        steps=run.context.steps,
     )
+
+
+def _subject_of(context: RunContext) -> tuple[str, ...]:
+    match context.side:
+        case "response":
+            came = context.original.response
+            content_type = came.headers.get("content-type")
+            return (str(came.status), *([content_type] if isinstance(content_type, str) else []))
+        case "event":
+            return (f"{context.stream.events} events",)
+        case _:
+            failure = context.failure
+            return () if failure is None else (failure.kind, mask_text(str(failure.error["message"])))
+
+
+def _kept(outcomes: Iterable[Outcome]) -> list[Edit]:
+    return [edit for outcome in outcomes if outcome.verdict == "changed" for edit in outcome.edits]
+
+
+def _count_values(edits: Iterable[Edit]) -> int:
+    return len({edit.where for edit in edits if edit.where == "" or edit.where.startswith("/")})
 
 
 def trace_rule(outcome: Outcome) -> RuleTrace:
@@ -102,7 +121,7 @@ def _mask_operand(text: str, value: str) -> str:
 
 def mask_edit(edit: Edit) -> Edit:
     """An edit without credentials."""
-    kind, _, name = edit.where.partition(" ")
+    kind, _, name = edit.where.removeprefix("request ").partition(" ")
     before, after = (None if value is None else _mask_value(kind, name, value) for value in (edit.before, edit.after))
     return replace(edit, before=before, after=after)
 
@@ -117,9 +136,3 @@ def _mask_value(kind: str, name: str, value: str) -> str:
             return mask_path(f"?{value}")[1:]
         case _:
             return mask_text(value)
-
-
-def _trace_body(body: Body, edits: Iterable[Edit]) -> BodyTrace:
-    data, reused = body.to_bytes()
-    places = {edit.where for edit in edits if edit.where == "" or edit.where.startswith("/")}
-    return BodyTrace(len(body.source), len(data), len(places), reused, body.problem)

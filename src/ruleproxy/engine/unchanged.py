@@ -25,7 +25,7 @@ def check_unchanged(path: syntax.Path, finished: Finished) -> list[str]:
     if root not in ("request", "response") or not path.steps:
         raise BadTest(path.span, "unchanged takes a path that begins with request or response")
     context = finished.context
-    if root == "response" and context.original.response is None:
+    if root == "response" and not context.original.answered:
         context.original.response = _as_received(finished)
     original = syntax.Path(
         path.span, syntax.Name(path.base.span, "original"), (syntax.Member(path.base.span, root), *path.steps)
@@ -73,7 +73,7 @@ def _texts(path: syntax.Path, finished: Finished) -> list[bytes]:
 
 def _whole_body(path: syntax.Path, finished: Finished) -> Body | None:
     context = finished.context
-    response = context.original.response
+    original = context.original
     match [path.base.name if isinstance(path.base, syntax.Name) else "", *map(_step_name, path.steps)]:
         case ["request", "body"]:
             return context.request.body
@@ -81,8 +81,8 @@ def _whole_body(path: syntax.Path, finished: Finished) -> Body | None:
             return context.original.request.body
         case ["response", "body"] if context.response is not None:
             return context.response.body
-        case ["original", "response", "body"] if response is not None:
-            return response.body
+        case ["original", "response", "body"] if original.answered:
+            return original.response.body
     return None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from ruleproxy.messages.edited import EditedRequest
 from ruleproxy.messages.values import Value
@@ -30,3 +30,12 @@ class Context(Protocol):
 
     def fake_stream(self, ping_every: float | None) -> None:
         """Ask the upstream for a whole answer and give it to the client as a stream."""
+
+    def retry(self) -> None:
+        """Send the request again as it is now; nothing after it in the rule runs."""
+
+    def drop(self) -> None:
+        """Give the client nothing of the event at hand."""
+
+    def emit(self, side: Literal["before", "after"], kind: str, data: bytes) -> None:
+        """Put an event beside the one at hand."""

@@ -21,7 +21,8 @@ VERB = Verb(
     summary="ask the upstream for a whole answer and give it to the client as a stream",
     prose="Takes the request's stream flag (or the streaming suffix of its path) away by itself; a request that asks "
     "for no stream is left alone. Nothing is sent while the upstream works, so its errors arrive with their own "
-    "status; with `ping_every` the 200 is committed at the first ping, and a later error arrives as an error event.",
+    "status; with `ping_every` the 200 is committed at the first ping, and a later error arrives as an error event. On "
+    "the sides of an answer it goes with `retry`: the request is sent again without streaming.",
     forms=(
         Form(
             "fake_stream",
@@ -30,5 +31,5 @@ VERB = Verb(
             _fake_stream,
         ),
     ),
-    sides=("request",),
+    sides=("request", "response", "failure"),
 )

@@ -23,6 +23,8 @@ DEFAULT_LIMIT = 32 * 1024 * 1024
 """Bytes of one event. The largest events seen are whole tool inputs and base64 images of a few megabytes."""
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
+_LINES = re.compile(rb"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
+_DATA = re.compile(rb"\A(data(?:: ?)?)[^\r\n]*([\r\n]*)\Z")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -79,6 +81,27 @@ def encode_comment(text: str) -> bytes:
     if "\n" in text or "\r" in text:
         raise ValueError(f"a comment cannot contain a line end: {text!r}")
     return b": " + text.encode() + b"\n\n"
+
+
+def respell_event(event: ServerSentEvent, type: str, data: bytes) -> bytes:  # noqa: A002 (the field's own name)
+    """An event with another type and other data; its other lines, and how the lines were spelled, stay.
+
+    Raises ValueError where `type` has a line end in it.
+    """
+    lines = _LINES.findall(event.raw)
+    places = [index for index, line in enumerate(lines) if line.startswith(b"data")]
+    if len(places) != 1 or b"\n" in data or b"\r" in data:
+        kept = [line for line in lines if line.strip(b"\r\n") and not line.startswith((b"data", b"event"))]
+        return b"".join(kept) + encode_event(type, data)
+    at = places[0]
+    lines[at] = _DATA.sub(lambda found: found[1] + data + found[2], lines[at], count=1)
+    if type != event.type:
+        ending = lines[at][len(lines[at].rstrip(b"\r\n")) :]
+        named = encode_event(type, b"").split(b"\n")[0] + ending if type else b""
+        lines = [line for line in lines if not line.startswith(b"event")]
+        at = next(index for index, line in enumerate(lines) if line.startswith(b"data"))
+        lines.insert(at, named)
+    return b"".join(lines)
 
 
 class Decoder:

@@ -1,0 +1,92 @@
+"""The beginning of a stream, held back until it shows whether it is one: an error there can still become a status."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ruleproxy.engine.context import Failure
+from ruleproxy.wire.formats import error_status, error_type
+from ruleproxy.wire.sse import Decoder, EventTooLargeError, Item, ServerSentEvent
+
+HELD_BYTES = 64 * 1024
+"""So much of a stream is held at most."""
+
+HELD_SECONDS = 3.0
+"""So long a silent upstream is waited for before its head goes out."""
+
+_MOST_ITEMS = 16
+
+
+class _Error(msgspec.Struct):
+    type: str | None = None
+    message: str | None = None
+    status: int | None = None
+    status_code: int | None = None
+    code: int | str | None = None
+
+
+class _Data(msgspec.Struct):
+    type: str | None = None
+    error: _Error | str | None = None
+
+
+class StreamStart:
+    """Feed it the stream from its first byte; `held` are all of these bytes."""
+
+    __slots__ = ("_decoder", "_held", "_items", "_size")
+
+    def __init__(self) -> None:
+        self._decoder = Decoder(HELD_BYTES)
+        self._held: list[bytes] = []
+        self._items = self._size = 0
+
+    @property
+    def held(self) -> bytes:
+        """Everything that came so far."""
+        return b"".join(self._held)
+
+    def feed(self, data: bytes) -> Failure | bool:
+        """The failure that the stream begins with; whether enough came to know that there is none."""
+        self._held.append(data)
+        self._size += len(data)
+        try:
+            return self._judge(self._decoder.feed(data)) or self._size > HELD_BYTES
+        except EventTooLargeError as error:
+            return self._judge(error.before) or True
+
+    def finish(self) -> Failure | None:
+        """The failure of a stream that has ended before it was of use; None where it has an event after all."""
+        found = self._judge(self._decoder.finish())
+        if found is True:
+            return None
+        if isinstance(found, Failure):
+            return found
+        message = "the upstream's stream ended without an event"
+        return Failure("empty_stream", {"type": "api_error", "message": message, "status": 502})
+
+    def _judge(self, items: list[Item]) -> Failure | bool:
+        for item in items:
+            self._items += 1
+            if isinstance(item, ServerSentEvent) and item.type != "ping":
+                return read_error_event(item) or True
+        # Pings and comments are no answer yet, but an upstream that sends many is at work.
+        return self._items >= _MOST_ITEMS
+
+
+def read_error_event(event: ServerSentEvent) -> Failure | None:
+    """The failure that an event tells of; None where it tells of none."""
+    try:
+        data = msgspec.json.decode(event.data, type=_Data)
+    except msgspec.DecodeError:
+        if event.type != "error":
+            return None
+        data = _Data(error=" ".join(event.data[:300].decode("utf-8", "replace").split()))
+    if event.type != "error" and data.type != "error" and (data.error is None or event.type or data.type):
+        return None
+    error = data.error if isinstance(data.error, _Error) else _Error(message=data.error)
+    told = next(
+        (s for s in (error.status, error.status_code, error.code) if isinstance(s, int) and 400 <= s < 600), None
+    )
+    kind = error.type or error_type(told or 500)
+    message = error.message or "the upstream's stream began with an error"
+    return Failure("error_event", {"type": kind, "message": message, "status": told or error_status(kind)})

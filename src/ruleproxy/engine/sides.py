@@ -1,0 +1,164 @@
+"""The sides of one exchange: the messages that rules work on, each run of the rules of a side, and what was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ruleproxy.engine.context import Decisions, Failure, RunContext
+from ruleproxy.engine.events import Send
+from ruleproxy.engine.glancing import Glance
+from ruleproxy.engine.retrying import Attempts
+from ruleproxy.engine.ruleset import Candidates, Ruleset
+from ruleproxy.engine.running import Outcome, RequiredRuleFailed, run_rules
+from ruleproxy.engine.streaming import StreamRules
+from ruleproxy.language.signatures import Side
+from ruleproxy.messages.edited import EditedRequest, EditedResponse
+from ruleproxy.messages.journal import Edit, Journal
+from ruleproxy.messages.message import Request, Response
+from ruleproxy.messages.nodes import ObjectNode
+from ruleproxy.messages.upstreams import Upstream
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One run of the rules of a side: over the request, over an answer, over a stream, over a failure."""
+
+    side: Side
+    context: RunContext
+    outcomes: Sequence[Outcome]
+
+
+class Sides:
+    """What rules work on in one exchange.
+
+    `passes` has every run in order, `contexts` the messages of the last one by side, `attempts` everything that went
+    upstream, `own_edits` what the proxy itself changed on the first of it, `reused` how many bytes of the client's
+    body that had. `begun`: the answer has, so nothing is sent again.
+    """
+
+    def __init__(
+        self,
+        ruleset: Ruleset,
+        request: Request,
+        upstreams: tuple[Upstream, ...],
+        *,
+        detailed: bool,
+        observe: Callable[[Sequence[Outcome]], None] | None,
+    ) -> None:
+        self.ruleset = ruleset
+        self.request = request
+        self.passes: list[Pass] = []
+        self.attempts = Attempts()
+        self.notes: tuple[str, ...] = ()
+        self.own_edits: tuple[Edit, ...] = ()
+        self.reused = len(request.body)
+        self.begun = False
+        self._upstreams = upstreams
+        self._detailed = detailed
+        self._observe = observe
+        self._journal = Journal(detailed=detailed)
+        self.edited = EditedRequest(request, upstreams, self._journal)
+        self.context = RunContext(request, self.edited, upstreams, self._journal)
+        self.contexts: dict[str, RunContext] = {"request": self.context}
+
+    def rules(self, side: Side) -> Candidates:
+        """The rules of a side that may act on this exchange."""
+        return self.ruleset.candidates(side, self.edited.method, self.edited.path)
+
+    def run_request(self) -> Decisions:
+        """Run the request rules, once. Raises `RequiredRuleFailed`."""
+        rules = self.rules("request")
+        if rules:
+            glance = None if self._detailed or rules.pick is None else Glance(self.context, *rules.pick)
+            self._run("request", self.context, lambda: run_rules(rules, self.context, glance))
+        return self.context.decisions
+
+    def run_response(self, response: Response, *, streamed: bool) -> tuple[EditedResponse, Decisions]:
+        """Run the response rules over an answer; of a stream they see the head. Raises `RequiredRuleFailed`."""
+        journal = Journal(detailed=self._detailed)
+        edited = EditedResponse(response, journal, streamed=streamed)
+        context = self._open("response", journal, edited)
+        context.original_response(response, streamed=streamed)
+        self._run("response", context, lambda: run_rules(self.rules("response"), context))
+        return edited, context.decisions
+
+    def run_failure(self, failure: Failure) -> Decisions:
+        """Run the failure rules. Raises `RequiredRuleFailed`."""
+        context = self._open("failure", Journal(detailed=self._detailed), failure=failure)
+        self._run("failure", context, lambda: run_rules(self.rules("failure"), context))
+        return context.decisions
+
+    def open_stream(self, came: Response) -> StreamRules:
+        """The event rules for a stream that begins; `came` is the answer that it is or is made of."""
+        context = self._open("event", Journal(detailed=self._detailed))
+        context.original_response(came, streamed=not came.body)
+        return StreamRules(self.rules("event"), context)
+
+    def close_stream(self, stream: StreamRules) -> None:
+        """Note what the event rules did with a stream that is over."""
+        self._note("event", stream.context, stream.outcomes(), stream.notes)
+
+    def remove_stream_flag(self) -> str:
+        """Ask for a whole answer. The model that is asked for, empty where none is named."""
+        root = self.edited.body.root
+        if not isinstance(root, ObjectNode):
+            return ""
+        root.remove("stream")
+        model = root.get("model")
+        return model if isinstance(model, str) else ""
+
+    def send(self, *, uncompressed: bool) -> Send:
+        """The request as it goes out now; it counts as sent."""
+        ruled = sum(len(o.edits) for run in self.passes for o in run.outcomes if o.verdict == "changed")
+        first = not len(self.attempts)
+        if uncompressed or any(self.rules(side) for side in ("response", "event", "failure")):
+            # What has to be read is asked for uncompressed.
+            self.edited.headers.write("accept-encoding", "identity")
+        send, reused = self._compose()
+        if first:
+            self.own_edits, self.reused = tuple(self._journal.edits[ruled:]), reused
+        self.attempts.sends.append(send)
+        return send
+
+    def _compose(self) -> tuple[Send, int]:
+        edited = self.edited
+        body, reused = edited.body.to_bytes()
+        query = b"?" + edited.query.text if edited.query.text else b""
+        target = edited.outgoing_path.encode("latin-1") + query
+        return Send(edited.upstream.origin, edited.method, target, edited.headers.lines, body), reused
+
+    def _refuse_retry(self) -> str | None:
+        return "the answer has begun" if self.begun else self.attempts.refuse(self._compose()[0])
+
+    def _open(
+        self, side: Side, journal: Journal, response: EditedResponse | None = None, failure: Failure | None = None
+    ) -> RunContext:
+        context = RunContext(
+            self.request,
+            self.edited,
+            self._upstreams,
+            journal,
+            response,
+            side=side,
+            request_journal=self._journal,
+            refuse_retry=self._refuse_retry,
+            failure=failure,
+        )
+        context.keep_original(self.context)
+        return context
+
+    def _run(self, side: Side, context: RunContext, run: Callable[[], list[Outcome]]) -> None:
+        try:
+            outcomes = run()
+        except RequiredRuleFailed as failed:
+            self._note(side, context, failed.outcomes, ())
+            raise
+        self._note(side, context, outcomes, context.decisions.notes)
+
+    def _note(self, side: Side, context: RunContext, outcomes: Sequence[Outcome], notes: tuple[str, ...]) -> None:
+        self.passes.append(Pass(side, context, outcomes))
+        self.contexts[side] = context
+        self.notes += notes
+        if self._observe is not None:
+            self._observe(outcomes)
