@@ -25,10 +25,9 @@ UPSTREAMS = {
 
 
 def check(path: Path) -> list[Diagnostic]:
-    """The findings of a file that parses."""
+    """Everything that is found in a file."""
     tree, problems = parse(source_from_text(path.name, path.read_text(encoding="utf-8")))
-    assert problems == []
-    return check_files(
+    return problems + check_files(
         [tree],
         design_vocabulary(),
         upstreams=UPSTREAMS,
@@ -53,9 +52,13 @@ def test_near_misses_are_fine(path: Path) -> None:
 
 
 def test_every_code_has_its_cases() -> None:
-    """Each code that the checker reports has two files that provoke it, and two near misses that do not."""
+    """Each code has three files that provoke it, and three near misses that do not.
+
+    RP510 is met at run time, and is held where rules are run.
+    """
     wrong = Counter(path.stem[:3] for path in WRONG)
     fine = Counter(path.stem[:3] for path in FINE)
-    assert wrong.keys() == fine.keys()
-    assert all(count >= 2 for count in [*wrong.values(), *fine.values()])
+    numbers = {code.removeprefix("RP") for code in CODES} - {"510"}
+    assert wrong.keys() == fine.keys() == numbers
+    assert all(count >= 3 for count in [*wrong.values(), *fine.values()])
     assert not [path for path in FINE if path.with_suffix(".txt").exists()]

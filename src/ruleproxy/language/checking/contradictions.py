@@ -62,6 +62,8 @@ def check_or(scope: Scope, asked: Constraint, others: list[Constraint]) -> None:
     for other in others:
         mine = negate(other)
         if opposite is not None and mine is not None and excludes(mine, opposite):
+            scope.said.add(("parts", asked.span))
+            offer = f"{scope.findings.text(other.span)} and {scope.findings.text(asked.span)}"
             scope.findings.add("RP401", "one of these always holds", asked.span, "where this does not …",
-                               second=other.span, second_label="… this does", help="and")  # fmt: skip
+                               second=other.span, second_label="… this does", help=offer)  # fmt: skip
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from ruleproxy.language import syntax
@@ -98,4 +99,11 @@ def report(rule: PlacedRule, part: Part, write: Write) -> None:
     gone = "has written another value" if write.action.form == "rewrite" else "has taken this away"
     rule.findings.add("RP403", f"an earlier rule {gone}: this never holds", part.node.span, second=write.path.span,
                       second_label=f'in "{write.rule.name}"', second_source=write.findings.source,
-                      help="original.… is what really came")  # fmt: skip
+                      help=offer_original(rule, part))  # fmt: skip
+
+
+def offer_original(rule: PlacedRule, part: Part) -> tuple[str, ...]:
+    """The same question, asked of what really came."""
+    text = rule.findings.text(part.node.span)
+    asked = re.sub(r"(?<![\w.\"])(request|response)\.", r"original.\1.", text)
+    return () if asked == text else (asked,)

@@ -31,7 +31,7 @@ def check_thinking(writes: Sequence[Write]) -> None:
         touched = find_touch(write, asked)
         if touched is not None:
             message = "thinking is touched without looking at its signature"
-            label = "an empty one may be signed, and then carries the reasoning"
+            label = "where it is signed, it carries the reasoning"
             write.findings.add("RP620", message, touched.span, label, help=offer_signature(touched, write))
 
 
@@ -74,13 +74,15 @@ def asks_for_type(node: syntax.Expression) -> bool:
     return isinstance(inner, syntax.Path) and bool(inner.steps) and names_step(inner, "type")
 
 
-def offer_signature(touched: syntax.Node, write: Write) -> str:
+def offer_signature(touched: syntax.Node, write: Write) -> tuple[str, ...]:
     """The question that was not asked."""
-    if isinstance(touched, syntax.Path):
-        return "if blank(….signature) then"
-    path = next(find_paths(touched))
-    name = write.findings.text(path.span).removesuffix(".type")
-    return f"and blank({name}.signature)"
+    if not isinstance(touched, syntax.Path):
+        path = next(find_paths(touched))
+        return (f"and blank({write.findings.text(path.span).removesuffix('.type')}.signature)",)
+    if any(isinstance(step, syntax.Every | syntax.AnyDepth) for step in touched.steps):
+        return ()
+    holder = write.findings.text(touched.span).rpartition(".")[0]
+    return (f"if blank({holder}.signature) then",) if holder else ()
 
 
 def check_content(writes: Sequence[Write], *, packs: bool) -> None:

@@ -98,7 +98,7 @@ def show_asked(constraint: Constraint) -> str:
         case "present" | "kind":
             return f"{name}: …"
         case "above":
-            return f"{name} over {constraint.bound}"
+            return f"{name} {'at least' if constraint.inclusive else 'over'} {constraint.bound}"
         case "below":
-            return f"{name} under {constraint.bound}"
+            return f"{name} {'at most' if constraint.inclusive else 'under'} {constraint.bound}"
     return ""
