@@ -37,7 +37,7 @@ def find_examples(file: Path) -> list[tuple[str, str]]:
     return [(f"{file.name}:{text.count(chr(10), 0, block.start(1)) + 1}", block[1]) for block in blocks]
 
 
-EXAMPLES = find_examples(DOCS / "language.md")
+EXAMPLES = [*find_examples(DOCS / "language.md"), *find_examples(DOCS / "examples.md")]
 
 
 @pytest.mark.parametrize(("place", "text"), EXAMPLES, ids=[place for place, _ in EXAMPLES])

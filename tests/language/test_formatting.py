@@ -203,6 +203,16 @@ def test_wide_tables_open() -> None:
     assert format_text(formatted) == formatted
 
 
+def test_room_is_reckoned_with_what_stands_around() -> None:
+    """A table opens where its line, place and all, would be too long, and not before."""
+    for statement in ("rewrite request.body.metadata = {}", "inject {} into request.body.metadata"):
+        for length, lines in ((120, 3), (121, 6)):
+            width = length - len("  " + statement.format('{ a = 1, b = "" }'))
+            table = '{ a = 1, b = "' + "x" * width + '" }'
+            formatted = format_text(f'rule "a" on request then\n  {statement.format(table)}\nend\n')
+            assert len(formatted.splitlines()) == lines, formatted
+
+
 def test_lists_of_constants_are_filled() -> None:
     """Constants that stood beside each other still do, as many as a line holds; one a line stays one a line."""
     names = [f'"name_{number:02}"' for number in range(24)]

@@ -33,9 +33,9 @@ def verbs_page() -> Iterator[str]:
     yield NOTICE
     yield ""
     yield "Every statement of a rule begins with its verb; only verbs change anything. `PLACE` is a path, written out"
-    yield "(`request.body.model`), `NAME` a word that names each element of a list for the `where` behind it, `[…]` may be"
-    yield "left out. An example shows a message before, the statement, and the message after. What the language is stands"
-    yield "in [language.md](language.md)."
+    yield "(`request.body.model`), `NAME` a word that names each element of a list for the `where` behind it; what"
+    yield "is in `[…]` may be left out. An example shows a message before, the statement, and the message after. The"
+    yield "language as a whole: [language.md](language.md)."
     yield ""
     yield "| verb | what it does | sides |"
     yield "|---|---|---|"

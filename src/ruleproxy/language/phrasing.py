@@ -129,9 +129,15 @@ class Phrasing:
             return start + self.expression(statement.value, indent, len(start))
         template = TEMPLATES.get(statement.form, statement.verb)
         written = {"position": "", "policy": "", "options": "", "gap": " "}
-        for role, argument in statement.arguments.items():
+        tables = [role for role, argument in statement.arguments.items() if isinstance(argument, syntax.Table)]
+        # What stands around a table says how much room is left for it; comments are taken in their order.
+        first = [] if self.holds_comment(statement) else [role for role in statement.arguments if role not in tables]
+        for role in dict.fromkeys((*first, *statement.arguments)):
             lead = OPTIONAL.get((statement.form, role), "")
-            written[role] = lead + self.argument(argument, indent, len(statement.verb) + 1)
+            column = len(statement.verb) + 1
+            if first and role in tables:
+                column = len(template.format_map({**dict.fromkeys(statement.arguments, ""), **written}))
+            written[role] = lead + self.argument(statement.arguments[role], indent, column)
         condition, place = statement.arguments.get("condition"), statement.arguments.get("place")
         if condition is not None and place is not None:
             if "\n" in self.source.text[place.span.end : condition.span.start]:
