@@ -23,6 +23,7 @@ from ruleproxy.language.building import Builder
 from ruleproxy.language.chunking import MAXIMUM_NESTING, Chunk, explain_nesting, split_text
 from ruleproxy.language.diagnostics import Diagnostic
 from ruleproxy.language.mistakes import explain_failure
+from ruleproxy.language.parser_cache import make_parser
 from ruleproxy.language.problems import Problem, place_problem
 from ruleproxy.language.source import Source, Span
 from ruleproxy.language.walking import find_deeper, move_node
@@ -54,15 +55,7 @@ class Parser:
 def load_parser() -> Parser:
     """The parser, made once in a process."""
     builder = Builder()
-    lark = Lark(
-        grammar_text(),
-        parser="lalr",
-        lexer="contextual",
-        start=["file", "expression"],
-        transformer=builder,
-        keep_all_tokens=True,
-        maybe_placeholders=False,
-    )
+    lark = make_parser(grammar_text(), builder)
     words = {}
     for terminal in lark.terminals:
         written = terminal.pattern.value.removesuffix(r"\b")

@@ -21,6 +21,12 @@ from ruleproxy.language.checking.writes import Write
 NEEDS_A_VALUE = ("one of", "above", "below", "kind", "present")
 """What only a value that is there can meet."""
 
+REMOVING = frozenset({"strip", "strip_from", "rewrite"})
+"""Forms that may leave nothing of what stood at their place."""
+
+MOST_LOOKED_AT = 100
+"""Earlier rules that are looked at for one place: a thousand rules about one header stay fast."""
+
 
 def check_removed(rules: Sequence[PlacedRule]) -> None:
     """Report the parts of conditions that an earlier rule makes impossible; looked up by place."""
@@ -35,8 +41,10 @@ def check_removed(rules: Sequence[PlacedRule]) -> None:
         if rule.applies:
             top = {id(statement) for statement in rule.rule.body}
             for write in rule.writes:
-                if id(write.action) in top and is_stable(write.place):
-                    removers.setdefault((rule.side, write.place), []).append((rule, write))
+                if write.action.form in REMOVING and id(write.action) in top and is_stable(write.place):
+                    found_there = removers.setdefault((rule.side, write.place), [])
+                    if len(found_there) < MOST_LOOKED_AT:
+                        found_there.append((rule, write))
 
 
 def find_removers(

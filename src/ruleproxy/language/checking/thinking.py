@@ -21,18 +21,16 @@ def check_thinking(writes: Sequence[Write]) -> None:
     for write in writes:
         if write.rule.side.text != "request" or write.action.verb in ("move", "limit", "merge"):
             continue
-        around = [
-            *write.asked,
-            *(write.action.arguments[role] for role in ("condition",) if role in write.action.arguments),
-        ]
-        asked = [part for part in around if not isinstance(part, syntax.Word)]
-        if any(names_step(path, "signature") for path in find_paths(*asked)):
+        if write.place[: len(CONTENT)] != CONTENT:
             continue
+        condition = write.action.arguments.get("condition")
+        asked = [*write.asked, *([] if condition is None or isinstance(condition, syntax.Word) else [condition])]
         touched = find_touch(write, asked)
-        if touched is not None:
-            message = "thinking is touched without looking at its signature"
-            label = "where it is signed, it carries the reasoning"
-            write.findings.add("RP620", message, touched.span, label, help=offer_signature(touched, write))
+        if touched is None or any(names_step(path, "signature") for path in find_paths(*asked)):
+            continue
+        message = "thinking is touched without looking at its signature"
+        label = "where it is signed, it carries the reasoning"
+        write.findings.add("RP620", message, touched.span, label, help=offer_signature(touched, write))
 
 
 def find_touch(write: Write, asked: Sequence[syntax.Expression]) -> syntax.Node | None:

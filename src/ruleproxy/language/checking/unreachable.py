@@ -12,6 +12,9 @@ from ruleproxy.language.checking.sequence import PlacedRule, asks_for_all_of, be
 METHODS = ("POST", "GET", "HEAD", "PUT")
 PATHS = ("/v1/messages", "/v1/models", "/")
 
+MOST_LOOKED_AT = 100
+"""Earlier rules of one kind that are looked at for one rule: a thousand that end their side stay fast."""
+
 Index = dict[tuple[str, Key, Constant], list[PlacedRule]]
 
 
@@ -33,9 +36,15 @@ def keep(rule: PlacedRule, index: Index, others: dict[str, list[PlacedRule]]) ->
         for part in rule.alternatives[0]:
             if part.asked is not None and part.asked.relation == "one of" and len(part.asked.values) == 1:
                 (value,) = part.asked.values
-                index.setdefault((rule.side, part.asked.key, value), []).append(rule)
+                keep_in(index.setdefault((rule.side, part.asked.key, value), []), rule)
                 return
-    others.setdefault(rule.side, []).append(rule)
+    keep_in(others.setdefault(rule.side, []), rule)
+
+
+def keep_in(kept: list[PlacedRule], rule: PlacedRule) -> None:
+    """Remember a rule unless there are too many like it."""
+    if len(kept) < MOST_LOOKED_AT:
+        kept.append(rule)
 
 
 def candidates(rule: PlacedRule, index: Index, others: dict[str, list[PlacedRule]]) -> list[PlacedRule]:
