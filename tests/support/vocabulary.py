@@ -19,7 +19,6 @@ def form(name: str, **arguments: object) -> Form:
 
 VERBS = (
     Verb("learn", "", "", (form("learn"),), ("response", "failure")),
-    Verb("collect_stream", "", "", (form("collect_stream"),), ("request",)),
     Verb("repair_stream", "", "", (form("repair_stream"),), ("request", "response")),
 )
 

@@ -61,6 +61,7 @@ class Decisions:
     notes: tuple[str, ...] = ()
     retried: bool = False
     dropped: bool = False
+    collected: bool = False
     emitted: tuple[Emitted, ...] = ()
 
 
@@ -198,6 +199,18 @@ class RunContext:
             # Whether the request differs from the one before is asked as soon as the rule is through.
             root.remove("stream")
         self._decide(faked=FakedStream(ping_every))
+
+    def collect_stream(self) -> None:
+        """Ask for a stream if the client asked for none."""
+        api = request_api(self.request)
+        root = self.request.body.root
+        if api not in _FAKED_APIS:
+            raise EditRefused(f"collect_stream reads streams of Anthropic messages, this request is {api}")
+        if wants_stream(self.request) or not isinstance(root, ObjectNode):
+            self.remark("the request asks for a stream" if wants_stream(self.request) else "the request has no body")
+            return
+        root.put("stream", True)
+        self._decide(collected=True)
 
     def retry(self) -> None:
         """Send the request again as it is now."""

@@ -24,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ruleproxy.engine.collecting import collect
 from ruleproxy.engine.context import Answer, Decisions, Failure, RunContext
 from ruleproxy.engine.events import (
     Action,
@@ -109,6 +110,7 @@ class Exchange:
         self._remarks: tuple[str, ...] = ()
         self._faker: StreamFaker | None = None
         self._ping_every: float | None = None
+        self._collecting = False
         self._holding: StreamStart | None = None
         self._streaming: StreamRules | None = None
         self._head: UpstreamHead | None = None
@@ -176,11 +178,12 @@ class Exchange:
         if decisions.faked is not None:
             self._faker = StreamFaker(self.sides.remove_stream_flag())
             self._ping_every = decisions.faked.ping_every
+        self._collecting = self._collecting or decisions.collected
         self.patience = self._ping_every
         self._head = self._holding = self._streaming = None
         self._held.clear()
         self._held_size = 0
-        return (self.sides.send(uncompressed=self._faker is not None),)
+        return (self.sides.send(uncompressed=self._faker is not None or self._collecting),)
 
     def receive(self, event: Event) -> Sequence[Action]:
         """What follows an event."""
@@ -200,7 +203,7 @@ class Exchange:
         streamed = is_event_stream(head.headers)
         bodiless = self.request.method == "HEAD" or head.status in _NO_BODY
         self._head = came = head
-        if self._faker is not None and not streamed:
+        if (self._collecting and streamed) or (self._faker is not None and not streamed):
             return ()
         # A faked stream's upstream that streams after all: what came counts, not what was asked for.
         if self.sides.rules("response"):
@@ -293,6 +296,11 @@ class Exchange:
         assert self._head is not None
         response = came = Response(self._head.status, self._head.headers, b"".join(self._held))
         self._held.clear()
+        if self._collecting and is_event_stream(response.headers):
+            try:
+                response = came = collect(response)
+            except FakingError as error:
+                return self._fail(error.status, error.kind, str(error))
         if self.sides.rules("response"):
             edited = self._run_response(response, streamed=False)
             if not isinstance(edited, EditedResponse):

@@ -12,7 +12,8 @@ from ruleproxy.wire.fake_stream import fake_stream
 from ruleproxy.wire.formats import error_status, error_type
 
 _INFLATED_LIMIT = 64 * 1024 * 1024
-_ENTITY = frozenset({b"content-type", b"content-length", b"content-encoding", b"etag", b"content-md5", b"digest"})
+ENTITY = frozenset({b"content-type", b"content-length", b"content-encoding", b"etag", b"content-md5", b"digest"})
+"""Headers that describe the body that the upstream sent."""
 
 
 class FakingError(Exception):
@@ -45,7 +46,7 @@ class StreamFaker:
     @staticmethod
     def stream_headers(headers: Headers) -> Headers:
         """The upstream's headers, but for those that describe the body that it sent."""
-        kept = [line for line in headers if line[0].lower() not in _ENTITY]
+        kept = [line for line in headers if line[0].lower() not in ENTITY]
         return [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache"), *kept]
 
     def events(self, response: Response) -> list[bytes]:

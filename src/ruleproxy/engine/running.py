@@ -185,6 +185,8 @@ def _describe(before: Decisions, after: Decisions) -> tuple[str, ...]:
     if after.faked is not before.faked and after.faked is not None:
         every = after.faked.ping_every
         found.append("fake_stream" + (f" with a ping every {every:g}s" if every else ""))
+    if after.collected and not before.collected:
+        found.append("collect_stream")
     found += [f"emit {event.type or 'an event'} {event.side}" for event in after.emitted[len(before.emitted) :]]
     if after.answer is not before.answer and after.answer is not None:
         found.append(f"respond {after.answer.status}")

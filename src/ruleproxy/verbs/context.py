@@ -31,6 +31,9 @@ class Context(Protocol):
     def fake_stream(self, ping_every: float | None) -> None:
         """Ask the upstream for a whole answer and give it to the client as a stream."""
 
+    def collect_stream(self) -> None:
+        """Ask the upstream for a stream and give it to the client as a whole answer."""
+
     def retry(self) -> None:
         """Send the request again as it is now; nothing after it in the rule runs."""
 

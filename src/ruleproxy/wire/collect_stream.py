@@ -1,0 +1,101 @@
+"""Put the message together that a stream of events tells: the way back from `fake_stream`.
+
+What the events mean is described at https://docs.anthropic.com/en/docs/build-with-claude/streaming; deltas are
+appended as the SDKs append them. Values are the upstream's own, spelled as compact JSON.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ruleproxy.wire.sse import Decoder, EventTooLargeError, Item, ServerSentEvent
+
+_APPENDED = {"text_delta": "text", "thinking_delta": "thinking", "signature_delta": "signature"}
+
+
+class CannotCollectError(ValueError):
+    """A stream that tells no whole message. `error` is the error object that it told of instead, if it did."""
+
+    def __init__(self, message: str, error: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.error = error
+
+
+def collect_stream(stream: bytes) -> bytes:
+    """The body of the non-streaming answer that this stream tells. Raises `CannotCollectError`."""
+    decoder = Decoder()
+    try:
+        items = [*decoder.feed(stream), *decoder.finish()]
+    except EventTooLargeError as error:
+        raise CannotCollectError(str(error)) from None
+    return msgspec.json.encode(_Collected().read(items))
+
+
+class _Collected:
+    def __init__(self) -> None:
+        self.message: dict[str, Any] | None = None
+        self.blocks: dict[int, dict[str, Any]] = {}
+        self.inputs: dict[int, str] = {}
+        self.complete = False
+
+    def read(self, items: list[Item]) -> dict[str, Any]:
+        for number, item in enumerate(items):
+            if isinstance(item, ServerSentEvent):
+                try:
+                    self._take(msgspec.json.decode(item.data))
+                except (msgspec.DecodeError, KeyError, TypeError, AttributeError) as error:
+                    raise CannotCollectError(f"event {number} of the stream cannot be read: {error}") from None
+        if self.message is None or not self.complete:
+            raise CannotCollectError("the stream ended before its message did")
+        return {**self.message, "content": [self._finish(index) for index in sorted(self.blocks)]}
+
+    def _take(self, event: dict[str, Any]) -> None:
+        match event["type"]:
+            case "message_start":
+                self.message = dict(event["message"])
+            case "content_block_start":
+                self.blocks[event["index"]] = dict(event["content_block"])
+            case "content_block_delta":
+                self._append(event["index"], event["delta"])
+            case "message_delta":
+                message = self._message()
+                message.update(event["delta"])
+                # Counts are totals so far: those that are told again take the place of those before.
+                message["usage"] = {**(message.get("usage") or {}), **(event.get("usage") or {})}
+                message.update({k: v for k, v in event.items() if k not in ("type", "delta", "usage")})
+            case "message_stop":
+                self.complete = True
+            case "error":
+                error = event.get("error")
+                told = error if isinstance(error, dict) else {}
+                raise CannotCollectError(str(told.get("message", "the stream told of an error")), told)
+
+    def _message(self) -> dict[str, Any]:
+        if self.message is None:
+            raise CannotCollectError("the stream does not begin with its message")
+        return self.message
+
+    def _append(self, index: int, delta: dict[str, Any]) -> None:
+        block = self.blocks[index]
+        kind = delta["type"]
+        if kind == "input_json_delta":
+            self.inputs[index] = self.inputs.get(index, "") + delta["partial_json"]
+        elif kind == "citations_delta":
+            block["citations"] = [*(block.get("citations") or []), delta["citation"]]
+        elif kind in _APPENDED:
+            name = _APPENDED[kind]
+            block[name] = (block.get(name) or "") + delta[name]
+        else:
+            raise CannotCollectError(f"a delta of the unknown type {kind!r}")
+
+    def _finish(self, index: int) -> dict[str, Any]:
+        block = self.blocks[index]
+        text = self.inputs.get(index, "")
+        if text:
+            try:
+                return {**block, "input": msgspec.Raw(msgspec.json.format(text.encode(), indent=-1))}
+            except msgspec.DecodeError as error:
+                raise CannotCollectError(f"the input of content.{index} is not JSON: {error}") from None
+        return block

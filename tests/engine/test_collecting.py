@@ -1,0 +1,68 @@
+"""`collect_stream`: a client that wants a whole answer, and an upstream that only streams."""
+
+from __future__ import annotations
+
+import orjson
+
+from ruleproxy.engine.answers import answer_with_stream
+from ruleproxy.engine.driving import ClientAnswer, drive
+from ruleproxy.engine.events import Event, UpstreamData, UpstreamEnd, UpstreamHead
+from ruleproxy.engine.exchange import Exchange
+from ruleproxy.wire.fake_stream import fake_stream
+from support.running import declared, request, rules
+
+MESSAGE = {"type": "message", "id": "1", "model": "corp", "content": [{"type": "text", "text": "hi"}], "usage": {}}
+RULES = rules(
+    """edition 1
+
+rule "only streams here" on request then
+  collect_stream
+end
+
+rule "own names" on response
+when not response.streamed and response.body.model ~= nil then
+  rewrite response.body.model = original.request.body.model
+end
+"""
+)
+
+
+def run(body: object, *events: Event) -> tuple[Exchange, ClientAnswer]:
+    exchange = Exchange(RULES, request(body), declared(), detailed=True)
+    return exchange, drive(exchange, [events])
+
+
+def test_a_stream_is_collected() -> None:
+    """The upstream is asked for a stream; response rules and the client see the message."""
+    exchange, client = run({"model": "asked"}, *answer_with_stream(fake_stream(orjson.dumps(MESSAGE))))
+    assert orjson.loads(client.sends[0].body) == {"model": "asked", "stream": True}
+    body = orjson.loads(client.body)
+    assert (client.status, body["model"], body["content"]) == (200, "asked", MESSAGE["content"])
+    assert dict(client.headers)[b"content-type"] == b"application/json"
+    assert dict(client.headers)[b"content-length"] == b"%d" % len(client.body)
+    assert list(exchange.acted) == ["only streams here", "own names"]
+
+
+def test_an_upstream_that_answers_whole_after_all() -> None:
+    """What came counts, not what was asked for."""
+    head = UpstreamHead(400, [(b"content-type", b"application/json")])
+    _, client = run({"model": "m"}, head, UpstreamData(b'{"error": 1}'), UpstreamEnd())
+    assert (client.status, client.body) == (400, b'{"error": 1}')
+
+
+def test_an_error_in_the_stream_has_its_own_status() -> None:
+    """And a stream that breaks off is an error too."""
+    error = b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"busy"}}\n\n'
+    _, client = run({"model": "m"}, *answer_with_stream([error]))
+    assert client.status == 529
+    assert orjson.loads(client.body)["error"]["message"] == "busy"
+    _, client = run({"model": "m"}, *answer_with_stream(fake_stream(orjson.dumps(MESSAGE))[:-1]))
+    assert client.status == 502
+    assert b"could not be collected" in client.body
+
+
+def test_a_request_for_a_stream_is_left_alone() -> None:
+    """Its stream passes as it comes."""
+    events = fake_stream(orjson.dumps(MESSAGE))
+    _, client = run({"model": "m", "stream": True}, *answer_with_stream(events))
+    assert client.body == b"".join(events)

@@ -1,0 +1,75 @@
+"""Streams put together again: what the events tell, and what is said where they tell no whole message."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ruleproxy.wire.collect_stream import CannotCollectError, collect_stream
+from ruleproxy.wire.fake_stream import fake_stream
+from ruleproxy.wire.sse import encode_event
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+BLOCKS = st.one_of(
+    st.builds(lambda text: {"type": "text", "text": text}, st.text(max_size=40)),
+    st.builds(lambda text: {"type": "thinking", "thinking": text, "signature": "c2ln"}, st.text(max_size=20)),
+    st.builds(
+        lambda value: {"type": "tool_use", "id": "t", "name": "n", "input": value},
+        st.dictionaries(st.text(max_size=5), JSON, max_size=3),
+    ),
+)
+
+
+def message(content: list[Any]) -> dict[str, Any]:
+    return {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": "m",
+        "content": content,
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "usage": {"input_tokens": 3, "output_tokens": 5},
+    }
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(BLOCKS, max_size=4), st.integers(1, 9))
+def test_it_is_the_way_back_from_a_faked_stream(content: list[Any], size: int) -> None:
+    """Whatever a message holds and however its deltas are cut."""
+    events = fake_stream(orjson.dumps(message(content)), delta_size=size)
+    assert orjson.loads(collect_stream(b"".join(events))) == message(content)
+
+
+def test_counts_that_are_told_last_are_the_ones_that_count() -> None:
+    """Pings, comments and events of other kinds are passed over."""
+    events = fake_stream(orjson.dumps(message([])))
+    stream = b": hi\n\n" + encode_event("ping", b'{"type":"ping"}') + b"".join(events)
+    stream = stream.replace(b'"output_tokens":5', b'"output_tokens":9')
+    assert orjson.loads(collect_stream(stream))["usage"] == {"input_tokens": 3, "output_tokens": 9}
+
+
+@pytest.mark.parametrize(
+    ("stream", "reason"),
+    [
+        (b"", "ended before"),
+        (b"".join(fake_stream(orjson.dumps(message([])))[:-1]), "ended before"),
+        (encode_event("message_delta", b'{"type":"message_delta","delta":{}}'), "does not begin"),
+        (b"data: x\n\n", "event 0 of the stream cannot be read"),
+        (b"data: []\n\n", "event 0 of the stream cannot be read"),
+        (encode_event("x", b'{"type":"content_block_delta","index":4,"delta":{}}'), "event 0"),
+        (encode_event("error", b'{"type":"error","error":{"type":"overloaded_error","message":"busy"}}'), "busy"),
+    ],
+)
+def test_what_tells_no_message(stream: bytes, reason: str) -> None:
+    """The reason names the place."""
+    with pytest.raises(CannotCollectError, match=reason):
+        collect_stream(stream)
