@@ -39,6 +39,11 @@ when failure.kind == "error_event" then
   respond { status = failure.error.status, body = error(failure.error.type, failure.error.message) }
 end
 
+rule "own name in a whole answer" on response
+when not response.streamed and response.body.model ~= nil then
+  rewrite response.body.model = original.request.body.model
+end
+
 rule "own names" on event
 when event.type == "message_start" then
   rewrite event.data.message.model = original.request.body.model

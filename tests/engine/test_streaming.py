@@ -201,8 +201,8 @@ def test_a_compressed_stream_passes_unread() -> None:
     assert "stream is compressed: its events were not read" in exchange.remarks
 
 
-def test_a_faked_stream_has_its_events_ruled_too() -> None:
-    """To a client it is a stream like any other."""
+def test_event_rules_do_not_see_a_faked_stream() -> None:
+    """Response rules saw the whole answer that it is made of."""
     ruleset = rules(
         'edition 1\n\nrule "fake" on request then\n  fake_stream\nend\n\n'
         'rule "model" on event\nwhen event.type == "message_start" then\n'
@@ -212,7 +212,7 @@ def test_a_faked_stream_has_its_events_ruled_too() -> None:
     message = {"type": "message", "id": "1", "model": "m", "content": [], "stop_reason": "end_turn"}
     exchange.receive(UpstreamHead(200, [(b"content-type", b"application/json")]))
     exchange.receive(UpstreamData(orjson.dumps(message)))
-    assert b'"model":"shown"' in data_of(list(exchange.receive(UpstreamEnd())))
+    assert b'"model":"m"' in data_of(list(exchange.receive(UpstreamEnd())))
 
 
 def test_the_trace_has_the_stream() -> None:

@@ -294,11 +294,11 @@ class Exchange:
 
     def _finish(self) -> Sequence[Action]:
         assert self._head is not None
-        response = came = Response(self._head.status, self._head.headers, b"".join(self._held))
+        response = Response(self._head.status, self._head.headers, b"".join(self._held))
         self._held.clear()
         if self._collecting and is_event_stream(response.headers):
             try:
-                response = came = collect(response)
+                response = collect(response)
             except FakingError as error:
                 return self._fail(error.status, error.kind, str(error))
         if self.sides.rules("response"):
@@ -309,10 +309,10 @@ class Exchange:
             lines = edited.headers.lines if body == response.body else with_length(edited.headers.lines, len(body))
             response = Response(edited.status, lines, body)
         if self._faker is not None:
-            return self._finish_faked(self._faker, response, came)
+            return self._finish_faked(self._faker, response)
         return (*self._begin_answer(response.status, response.headers), Data(response.body), End())
 
-    def _finish_faked(self, faker: StreamFaker, response: Response, came: Response) -> Sequence[Action]:
+    def _finish_faked(self, faker: StreamFaker, response: Response) -> Sequence[Action]:
         if not 200 <= response.status < 300:
             if self.sides.begun:
                 return end_stream(self.sides.context.api, *faker.read_error(response))
@@ -321,10 +321,8 @@ class Exchange:
             data = b"".join(faker.events(response))
         except FakingError as error:
             return self._fail(error.status, error.kind, str(error))
-        begun = self._begin_answer(response.status, faker.stream_headers(response.headers))
-        if self.sides.rules("event"):
-            self._streaming = self.sides.open_stream(came)
-        return (*begun, *self._pass_on(data, last=True))
+        # Event rules do not see these events: response rules saw the whole body.
+        return (*self._begin_answer(response.status, faker.stream_headers(response.headers)), Data(data), End())
 
     def _run_response(self, response: Response, *, streamed: bool) -> EditedResponse | Sequence[Action]:
         try:
