@@ -8,7 +8,7 @@ from ruleproxy.messages.values import NIL, EditRefused, Nil
 
 
 class EditedEvent:
-    """An event; `body` is its data, which is NIL to rules where it is no JSON, and `type` NIL where no line names it."""
+    """An event; `body` is its data, NIL to rules where it is no JSON; `type` is NIL where no line names it."""
 
     __slots__ = ("_journal", "body", "type")
 
