@@ -163,3 +163,23 @@ def test_events_arrive_as_they_come(server: ServerProcess, upstream: RecordingUp
         assert b"x_usage" not in shown
         released.set()
         assert b"message_stop" in client.read_until(b"0\r\n\r\n")
+
+
+def test_a_secret_of_the_rules_is_masked_wherever_it_comes_back(tmp_path: Path) -> None:
+    """A gateway that echoes the token that a rule sent does not get it into a capture."""
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "1.rules").write_text(RULES.split('rule "delete')[0])
+    secret = "plain words that look like no key"
+    with recording_upstream() as upstream:
+        upstream.answer = lambda request: (whole(400, {"error": f"got {request.values(b'authorization')}"}),)
+        with (
+            server_process(
+                tmp_path, upstream.url, "--record", "captures", environment={"GATEWAY_TOKEN": secret}
+            ) as server,
+            RawClient(server.port) as client,
+        ):
+            assert secret.encode() in client.ask(b"/v1/messages", STREAM).body
+        # The server has stopped, so everything is written.
+        (capture,) = (tmp_path / "captures").glob("*.json")
+    assert secret not in capture.read_text()
+    assert "*masked-" in capture.read_text()

@@ -107,6 +107,7 @@ class _Loader:
         self.diagnostics: list[Diagnostic] = []
         self.unreadable: list[Unreadable] = []
         self.digest = hashlib.sha256()
+        self.secrets: set[str] = set()
         self.files = 0
         self.folders: dict[int, tuple[syntax.RulesFile, Path]] = {}
         """Where each file lies, by its identity; the file is held with it."""
@@ -136,7 +137,9 @@ class _Loader:
 
     def _ruleset(self, compiled: _Compiled) -> Ruleset:
         origins = tuple(dict.fromkeys(compiled.origins))
-        return Ruleset(tuple(compiled.rules), tuple(compiled.tests), self.digest.hexdigest(), origins)
+        return Ruleset(
+            tuple(compiled.rules), tuple(compiled.tests), self.digest.hexdigest(), origins, frozenset(self.secrets)
+        )
 
     def _open_alone(self, path: Path, folder: Path) -> Iterator[_Unit]:
         try:
@@ -231,7 +234,8 @@ class _Loader:
     def _surroundings(self, file: syntax.RulesFile, unit: _Unit) -> Surroundings:
         refusal = "rules of a pack get secrets as parameters, so that who uses the pack sees them"
         folder = self.folders[id(file)][1]
-        return Surroundings(folder, self.environment, self.digest.update, None if unit.manifest is None else refusal)
+        refusal_here = None if unit.manifest is None else refusal
+        return Surroundings(folder, self.environment, self.digest.update, refusal_here, self.secrets.add)
 
     def _open_pack(self, source: Source, use: syntax.Use) -> _Unit | None:
         owner, _, rest = use.pack.partition("/")
@@ -281,7 +285,7 @@ class _Loader:
                             *_did_you_mean(key.value, sorted(manifest.parameters), "{}"))  # fmt: skip
                 continue
             try:
-                around = Surroundings(None, self.environment)
+                around = Surroundings(None, self.environment, keep=self.secrets.add)
                 given[key.value] = evaluate_constant(entry.value, {}, self.vocabulary, {}, around)
             except (CannotCompile, EditRefused) as error:
                 self._error(source, entry.value.span, "RP302", str(error))

@@ -70,13 +70,14 @@ class BadParameters(ValueError):
 class Ruleset:
     """Rules in effective order. `digest` is a hash of the text of all files, in hexadecimal.
 
-    `origins` are the upstream origins that rules write out, each once.
+    `origins` are the upstream origins that rules write out, each once; `secrets` are the values of their secrets.
     """
 
     rules: tuple[CompiledRule, ...] = ()
     tests: tuple[RuleTest, ...] = ()
     digest: str = "0" * 64
     origins: tuple[str, ...] = ()
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
     _index: dict[_Key, Candidates] = field(default_factory=dict, repr=False, compare=False)
     _literals: tuple[frozenset[str], frozenset[str]] = field(init=False, repr=False, compare=False)
 

@@ -20,18 +20,24 @@ def _ignore(_: bytes) -> None:
     return None
 
 
+def _forget(_: str) -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """The folder that tables lie in (None: there is none) and the environment that secrets come from.
 
     Without an environment a secret's value is what it is printed as, so that rules can be checked and tested where
-    their secrets are not. `count` is told every byte that the rules depend on. `secrets` is why none can be had here.
+    their secrets are not. `count` is told every byte that the rules depend on, `keep` the value of every secret;
+    `refusal` is why none can be had here.
     """
 
     folder: Path | None = None
     environment: Mapping[str, str] | None = None
     count: Callable[[bytes], None] = _ignore
     refusal: str | None = None
+    keep: Callable[[str], None] = _forget
 
     def read_table(self, name: str) -> Any:
         """The value of a JSON file in the folder or below. Raises `EditRefused`."""
@@ -73,6 +79,7 @@ class Surroundings:
                 raise EditRefused(f"secret {name}: the file that {name}_FILE names cannot be read: {error}") from None
         if not value:
             raise EditRefused(f"secret {name} is not there: neither {name} nor {name}_FILE is set")
+        self.keep(value)
         return Secret.named(name, value)
 
 

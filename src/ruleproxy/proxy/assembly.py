@@ -48,7 +48,9 @@ def assemble(
     limits = ExchangeLimits(answer=settings.limits.body)
     tasks: set[asyncio.Task[None]] = set()
 
-    recorder = None if settings.record is None else Recorder(settings.record)
+    recorder = None
+    if settings.record is not None:
+        recorder = Recorder(settings.record, known=lambda: [secret.encode() for secret in rules.current.secrets])
 
     def begin_recorded(request: Request) -> ForwardedExchange:
         exchange = Exchange(rules.current, request, upstreams, detailed=True, limits=limits, observe=rules.observe)
