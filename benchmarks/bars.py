@@ -55,7 +55,7 @@ BARS: Mapping[str, Bar] = MappingProxyType(
         "worst, rules / nginx": Bar(Bounds(ratio=1.0)),
         "event alone / obvious": Bar(Bounds(figure=25), Bounds(ratio=0.65)),
         "event in a torrent / obvious": Bar(Bounds(figure=25), Bounds(ratio=0.3)),
-        "first byte after the upstream's / obvious": Bar(Bounds(figure=2_000), Bounds(ratio=0.7)),
+        "first byte after the upstream's / obvious": Bar(Bounds(figure=2_000), Bounds(ratio=1.0)),
     }
 )
 
