@@ -78,7 +78,7 @@ def render(diagnostic: Diagnostic, *, colour: bool = False) -> str:
     width = len(str(max(numbers)))
     lines = [
         f"{paint.severity}{diagnostic.severity.value}[{diagnostic.code}]{paint.reset}"
-        f"{paint.bold}: {diagnostic.message}{paint.reset}",
+        f"{paint.bold}: {show_text(diagnostic.message)}{paint.reset}",
         locate(primary, width, paint, "-->"),
         *draw(primary.source, marks, width, paint),
     ]
@@ -88,7 +88,7 @@ def render(diagnostic: Diagnostic, *, colour: bool = False) -> str:
     if diagnostic.help:
         lines.append(f"{' ' * width} {paint.gutter}|{paint.reset}")
     for text in diagnostic.help:
-        first, *rest = text.split("\n")
+        first, *rest = (show_text(line) for line in text.split("\n"))
         lines.append(f"{' ' * width} {paint.gutter}={paint.reset} {paint.bold}help{paint.reset}: {first}")
         lines += [f"{' ' * width}         {line}".rstrip() for line in rest]
     return "\n".join(lines) + "\n"
@@ -170,7 +170,7 @@ def draw_underline(line: str, mark: Mark, offset: int, paint: Paint) -> str:
     room = max(1, WIDEST_LINE - measure(line[offset : mark.start]))
     length = min(room, max(1, measure(line[mark.start : mark.end][: WIDEST_LINE + 1])))
     colour = paint.severity if mark.sign == "^" else paint.gutter
-    return f"{' ' * lead}{colour}{mark.sign * length} {mark.text}".rstrip() + paint.reset
+    return f"{' ' * lead}{colour}{mark.sign * length} {show_text(mark.text)}".rstrip() + paint.reset
 
 
 def measure(text: str) -> int:
@@ -191,14 +191,20 @@ def measure_character(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
 
 
+def show_text(text: str) -> str:
+    """What is said of a source, which may quote from it."""
+    return text if text.isascii() and text.isprintable() else "".join(map(show_character, text))
+
+
 def show_character(character: str) -> str:
     """A character as it is printed: a tab as four spaces, what a terminal would act on by its number."""
     if character == "\t":
         return "    "
-    if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in BIDIRECTIONAL:
+    if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in MISLEADING:
         return f"<{ord(character):04x}>"
     return character
 
 
-BIDIRECTIONAL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Characters that reorder what stands around them: a source shown with them says something else than it does."""
+MISLEADING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200b\u2060\ufeff")
+"""Characters that reorder what stands around them, or that nobody sees: a source shown with them says something else
+than it does."""

@@ -56,14 +56,20 @@ def _find_inner_fields(kind: type[syntax.Node]) -> tuple[str, ...]:
 
 
 def find_deeper(node: syntax.Node, limit: int) -> syntax.Node | None:
-    """A node nested deeper than `limit` levels, or None; does not recurse itself."""
+    """A node nested deeper than `limit` levels, or None; does not recurse itself.
+
+    The steps of a path and the branches of an `if` count as levels where there are more of them than that: what comes
+    after the parser goes through them one in the other.
+    """
     waiting = [(node, 0)]
     while waiting:
         current, depth = waiting.pop()
         if isinstance(current, LEVELS):
             depth += 1
-            if depth > limit:
+            if depth > limit or (isinstance(current, syntax.If) and len(current.branches) > limit):
                 return current
+        elif isinstance(current, syntax.Path) and len(current.steps) > limit:
+            return current
         waiting.extend((child, depth) for child in children(current))
     return None
 

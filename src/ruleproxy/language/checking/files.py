@@ -105,10 +105,10 @@ def check_file(
     locals_of_file: dict[str, Variable] = {}
     declared: list[Declared] = []
     tests: dict[str, Span] = {}
-    names = [item.name for item in file.items if isinstance(item, syntax.Local)]
-    passed = 0
+    later = {item.name for item in file.items if isinstance(item, syntax.Local)}
     for item in file.items:
-        scope = Scope(setting, findings, "file", dict(locals_of_file), later_locals=frozenset(names[passed:]))
+        # Blocks give back the names that they declare, so that all items can share those of the file.
+        scope = Scope(setting, findings, "file", locals_of_file, later_locals=later, outer=len(locals_of_file))
         match item:
             case syntax.Edition(number=number, span=span):
                 check_edition(findings, number, span)
@@ -116,15 +116,14 @@ def check_file(
                 if parameters is not None:
                     type_expression(scope, parameters)
             case syntax.Local(name=name):
-                passed += 1
+                later.discard(name)
                 declared.append(check_local(scope, item))
-                locals_of_file[name] = declared[-1].variable
             case syntax.Rule():
                 check_rule(scope, item)
             case syntax.Test():
                 check_test_name(findings, item, tests)
                 check_test(scope, item, rules, packs)
-    release(Scope(setting, findings, "file", dict(locals_of_file)), [last for last in declared if last.hidden is None])
+    release(Scope(setting, findings, "file", locals_of_file), [last for last in declared if last.hidden is None])
 
 
 def check_edition(findings: Findings, number: int, span: Span) -> None:

@@ -20,6 +20,9 @@ from ruleproxy.language.roots import ALL_ROOTS
 SEEN_VERBS = frozenset({"stop", "respond", "retry", "learn", "fake_stream", "collect_stream", "repair_stream", "emit"})
 """Verbs that let the message as it is leave the rule."""
 
+FARTHEST = 1000
+"""Rules between two that are looked at: any number of rules is checked in time that grows with it."""
+
 
 def check_overwritten(rules: Sequence[PlacedRule]) -> None:
     """Report dead writes."""
@@ -122,12 +125,17 @@ def lets_out(rule: PlacedRule, statement: syntax.Statement, key: Key, place: Key
 
 def is_dead(rules: Sequence[PlacedRule], earlier: PlacedRule, first: Write, rule: PlacedRule, second: Write) -> bool:
     """Whether a rule writes over what an earlier one wrote, wherever that one did, and nothing has read it."""
-    if earlier is rule or earlier.era != rule.era or not asks_for_all_of(rule, earlier):
+    if (
+        earlier is rule
+        or rule.at - earlier.at > FARTHEST
+        or earlier.era != rule.era
+        or not asks_for_all_of(rule, earlier)
+    ):
         return False
     if not earlier.verbs.isdisjoint(SEEN_VERBS) or not rule.verbs.isdisjoint(SEEN_VERBS):
         return False
     place = first.place
-    passed = between(rules, earlier, rule)
+    passed = list(between(rules, earlier, rule))
     if any(other.verbs & SEEN_VERBS or uses(other, place) for other in passed):
         return False
     asked = rule.asked_keys

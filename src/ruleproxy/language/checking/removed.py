@@ -8,14 +8,7 @@ from collections.abc import Iterator, Sequence
 from ruleproxy.language import syntax
 from ruleproxy.language.checking.constraints import Constraint, constant_of, excludes
 from ruleproxy.language.checking.scope import Key, bare, is_stable, literal_string
-from ruleproxy.language.checking.sequence import (
-    Part,
-    PlacedRule,
-    asks_for_all_of,
-    between,
-    leaves_alone,
-    may_touch,
-)
+from ruleproxy.language.checking.sequence import Part, PlacedRule, Untouched, asks_for_all_of, may_touch
 from ruleproxy.language.checking.writes import Write
 
 NEEDS_A_VALUE = ("one of", "above", "below", "kind", "present")
@@ -31,10 +24,11 @@ MOST_LOOKED_AT = 100
 def check_removed(rules: Sequence[PlacedRule]) -> None:
     """Report the parts of conditions that an earlier rule makes impossible; looked up by place."""
     removers: dict[tuple[str, Key], list[tuple[PlacedRule, Write]]] = {}
+    untouched = Untouched(rules)
     for rule in rules:
         if len(rule.alternatives) == 1:
             for part in rule.alternatives[0]:
-                found = next((write for write in find_removers(rules, rule, part, removers)), None)
+                found = next((write for write in find_removers(untouched, rule, part, removers)), None)
                 if found is not None:
                     report(rule, part, found)
                     break
@@ -48,7 +42,7 @@ def check_removed(rules: Sequence[PlacedRule]) -> None:
 
 
 def find_removers(
-    rules: Sequence[PlacedRule],
+    untouched: Untouched,
     rule: PlacedRule,
     part: Part,
     removers: dict[tuple[str, Key], list[tuple[PlacedRule, Write]]],
@@ -67,7 +61,7 @@ def find_removers(
                 continue
             if any(may_touch(write.place, at) for at in asked):
                 continue
-            if all(leaves_alone(other, [key, *asked]) for other in between(rules, earlier, rule)):
+            if untouched.lasts(key, [key, *asked], earlier, rule):
                 yield write
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -64,7 +64,7 @@ class Setting:
 class Scope:
     """A point on the way through a file. `facts` is replaced, never changed, so that it can be kept aside.
 
-    `asked` are the conditions that hold here, outermost first.
+    `asked` are the conditions that hold here, outermost first; `outer` is how many variables are those of the file.
     """
 
     setting: Setting
@@ -78,7 +78,8 @@ class Scope:
     retry_follows: bool = False
     loops: int = 0
     said: set[object] = field(default_factory=set)
-    later_locals: frozenset[str] = frozenset()
+    later_locals: Set[str] = frozenset()
+    outer: int = 0
 
     def key_of(self, path: syntax.Path) -> Key | None:
         """A path as data; None for the result of a function."""

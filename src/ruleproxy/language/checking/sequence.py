@@ -172,6 +172,25 @@ def leaves_alone(rule: PlacedRule, keys: Sequence[Key]) -> bool:
     return not any(may_touch(write.place, key) for write in rule.writes for key in keys)
 
 
-def between(rules: Sequence[PlacedRule], first: PlacedRule, second: PlacedRule) -> list[PlacedRule]:
+def between(rules: Sequence[PlacedRule], first: PlacedRule, second: PlacedRule) -> Iterator[PlacedRule]:
     """The rules of a side that act after one and before another."""
-    return [rule for rule in rules[first.at + 1 : second.at] if rule.side == first.side]
+    for at in range(first.at + 1, second.at):
+        if rules[at].side == first.side:
+            yield rules[at]
+
+
+@dataclass(slots=True)
+class Untouched:
+    """How far some places are left alone after a rule: asked of rule after rule, each is looked at once."""
+
+    rules: Sequence[PlacedRule]
+    reached: dict[object, tuple[int, bool]] = field(default_factory=dict)
+
+    def lasts(self, name: object, keys: Sequence[Key], first: PlacedRule, second: PlacedRule) -> bool:
+        """Whether no rule between two changes what stands at some places; `name` stands for those places."""
+        start, clean = self.reached.get((name, first.at), (first.at + 1, True))
+        if clean and start < second.at:
+            passed = (self.rules[at] for at in range(start, second.at))
+            clean = all(rule.side != first.side or leaves_alone(rule, keys) for rule in passed)
+            self.reached[name, first.at] = (second.at, clean)
+        return clean

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ruleproxy.language.checking.constraints import Constant, Constraint
 from ruleproxy.language.checking.places import show
 from ruleproxy.language.checking.scope import Key
-from ruleproxy.language.checking.sequence import PlacedRule, asks_for_all_of, between, leaves_alone
+from ruleproxy.language.checking.sequence import PlacedRule, Untouched, asks_for_all_of
 
 METHODS = ("POST", "GET", "HEAD", "PUT")
 PATHS = ("/v1/messages", "/v1/models", "/")
@@ -21,9 +21,10 @@ Index = dict[tuple[str, Key, Constant], list[PlacedRule]]
 def check_reach(rules: Sequence[PlacedRule]) -> None:
     """Report rules behind one that ends the side; looked up by what it asks for, so that many rules stay fast."""
     index: Index = {}
+    untouched = Untouched(rules)
     others: dict[str, list[PlacedRule]] = {}
     for rule in rules:
-        before = next((last for last in candidates(rule, index, others) if hides(rules, last, rule)), None)
+        before = next((last for last in candidates(rule, index, others) if hides(untouched, last, rule)), None)
         if before is not None:
             report(rule, before)
         elif rule.ends:
@@ -57,11 +58,11 @@ def candidates(rule: PlacedRule, index: Index, others: dict[str, list[PlacedRule
     return found
 
 
-def hides(rules: Sequence[PlacedRule], before: PlacedRule, rule: PlacedRule) -> bool:
+def hides(untouched: Untouched, before: PlacedRule, rule: PlacedRule) -> bool:
     """Whether an earlier rule ends the side for every message of this one, whatever acts between them."""
     if before.era != rule.era or not asks_for_all_of(before, rule):
         return False
-    return all(leaves_alone(other, before.asked_keys) for other in between(rules, before, rule))
+    return untouched.lasts("asked", before.asked_keys, before, rule)
 
 
 def report(rule: PlacedRule, before: PlacedRule) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from ruleproxy.language import syntax
 from ruleproxy.language.checking.findings import Findings
@@ -46,8 +47,14 @@ class Write:
 def note_write(scope: Scope, action: syntax.Action, path: syntax.Path, place: Key) -> None:
     """Keep what a statement writes."""
     if scope.rule is not None and not scope.findings.silent:
-        write = Write(scope.findings, scope.rule, action, path, place, scope.asked, dict(scope.variables))
+        write = Write(scope.findings, scope.rule, action, path, place, scope.asked, own_variables(scope))
         scope.setting.writes.append(write)
+
+
+def own_variables(scope: Scope) -> dict[str, Variable]:
+    """The variables of the rule, without those of its file, which are constants."""
+    own = islice(reversed(scope.variables.items()), max(0, len(scope.variables) - scope.outer))
+    return dict(own)
 
 
 def is_shadow(rule: syntax.Rule) -> bool:
