@@ -262,7 +262,8 @@ def in_terminal(folder: Path, environment: Mapping[str, str], command: list[str]
 def test_the_terminal_is_the_commands(folder: Path, upstream: RecordingUpstream, piped: bool) -> None:
     """It sees a terminal, and Ctrl-C reaches it once: from the terminal, not a second time from us."""
     inner = run_command("--upstream", upstream.url, "--", sys.executable, "-c", f"import os{LISTEN}")
-    command = ["/bin/sh", "-c", 'true | "$@"' if piped else 'exec "$@"', "sh", *inner]
+    # The shell leads the session: it has to outlive Ctrl-C, or the terminal hangs up.
+    command = ["/bin/sh", "-c", 'trap : INT; true | "$@"' if piped else 'exec "$@"', "sh", *inner]
     process, terminal = in_terminal(folder, environment(folder), command)
     ended = False
     try:
