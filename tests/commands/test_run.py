@@ -27,15 +27,16 @@ ASK = (
     "print(r.urlopen(os.environ['ANTHROPIC_BASE_URL'] + '/v1/messages', b'{}').read().decode())"
 )
 # Says that it is ready, then what signals come, and ends with 9 after the second kind of them.
+# Written without a buffer: a signal may come while the line before it is still being printed.
 LISTEN = """
-import signal, sys, time
+import os, signal, sys, time
 def told(number, frame):
-    print("got", signal.Signals(number).name, flush=True)
+    os.write(1, b"got " + signal.Signals(number).name.encode() + b"\\n")
     if number != signal.SIGINT:
         sys.exit(9)
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
     signal.signal(number, told)
-print("ready", flush=True)
+os.write(1, b"ready\\n")
 time.sleep(30)
 """
 
