@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ruleproxy.engine.exchange import Exchange, Send
+from ruleproxy.engine.events import Send
+from ruleproxy.engine.exchange import Exchange
 from ruleproxy.engine.loading import load_rules
 from ruleproxy.engine.ruleset import Ruleset
 from ruleproxy.messages.message import Request

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from ruleproxy.engine.exchange import Head
+from ruleproxy.engine.events import Head
 from ruleproxy.messages.message import Request
 from ruleproxy.proxy.access_log import AccessLog
 from ruleproxy.proxy.app import ProxyApp

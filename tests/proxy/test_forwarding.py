@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from ruleproxy.engine.exchange import (
+from ruleproxy.engine.events import (
     Action,
     Cut,
     Data,

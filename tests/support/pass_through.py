@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ruleproxy.engine.exchange import (
+from ruleproxy.engine.events import (
     Action,
     Cut,
     Data,

@@ -32,7 +32,6 @@ from ruleproxy.engine.events import (
     Data,
     End,
     Event,
-    FailureKind,
     Head,
     Send,
     UpstreamData,
@@ -53,24 +52,6 @@ from ruleproxy.messages.message import Headers, Request, Response
 from ruleproxy.messages.upstreams import Upstream
 from ruleproxy.messages.values import EditRefused
 from ruleproxy.wire.formats import error_type
-
-__all__ = [
-    "Action",
-    "Cut",
-    "Data",
-    "End",
-    "Event",
-    "Exchange",
-    "FailureKind",
-    "Head",
-    "Limits",
-    "Send",
-    "UpstreamData",
-    "UpstreamEnd",
-    "UpstreamFailed",
-    "UpstreamHead",
-    "Waited",
-]
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from ruleproxy.captures.assembling import KeptBody, assemble_request, assemble_r
 from ruleproxy.captures.capture import Capture, CapturedFailure, CapturedRequest, CapturedResponse
 from ruleproxy.captures.redaction import mask_capture
 from ruleproxy.captures.writing import render_capture, write_whole
-from ruleproxy.engine.exchange import (
+from ruleproxy.engine.events import (
     Action,
     Cut,
     Data,

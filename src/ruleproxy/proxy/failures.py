@@ -22,7 +22,7 @@ import ssl
 
 import httpx
 
-from ruleproxy.engine.exchange import FailureKind, UpstreamFailed
+from ruleproxy.engine.events import FailureKind, UpstreamFailed
 
 
 class TlsFailed(httpx.ConnectError):

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import httpx
 
-from ruleproxy.engine.exchange import (
+from ruleproxy.engine.events import (
     Action,
     Cut,
     Data,
