@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ruleproxy.commands._where import Where, count, read_where, shows_colour, stop
+from ruleproxy.commands._loading import load_or_stop
+from ruleproxy.commands._where import Where, count, read_where, stop
 
 if TYPE_CHECKING:
     from ruleproxy.captures.capture import Capture, CapturedRequest
@@ -42,7 +43,7 @@ def command(
     be read.
     """
     where = read_where(paths, upstream, config)
-    rulesets = [load(group) for group in group_paths(where.paths)]
+    rulesets = [load_or_stop(group, "nothing was tested", None) for group in group_paths(where.paths)]
     closing: list[str] = []
     code = 0
     results = [result for ruleset in rulesets for result in run(ruleset, text, accept=accept)]
@@ -69,24 +70,6 @@ def group_paths(paths: Sequence[Path]) -> list[list[Path]]:
     packs = [path for path in paths if ((path if path.is_dir() else path.parent) / MANIFEST).is_file()]
     others = [path for path in paths if path not in packs]
     return [*([others] if others else []), *([path] for path in packs)]
-
-
-def load(paths: Sequence[Path]) -> Ruleset:
-    """The rules of these paths; ends the program with 1 or 2 where something is wrong with them."""
-    from ruleproxy.engine.loading import load_rules
-    from ruleproxy.language.diagnostics import Severity
-    from ruleproxy.language.reporting import render_all
-
-    loaded = load_rules(paths, None, None)
-    for item in loaded.unreadable:
-        click.echo(f"ruleproxy: {item.shown}: {item.reason}", err=True)
-    if loaded.ruleset is None:
-        if loaded.unreadable:
-            sys.exit(2)
-        errors = [found for found in loaded.diagnostics if found.severity is Severity.ERROR]
-        click.echo(render_all(errors, colour=shows_colour()), color=True)
-        stop(1, f"nothing was tested: {count(loaded.errors, 'error')} in the rules")
-    return loaded.ruleset
 
 
 def run(ruleset: Ruleset, text: str, *, accept: bool) -> Iterable[TestResult]:
