@@ -22,9 +22,21 @@ MAY_IMPORT: dict[str, set[str]] = {
     "verbs": {"messages", "language", "wire"},
     "functions": {"messages", "language", "wire"},
     "engine": {"verbs", "functions", "messages", "language", "wire", "packs", "captures", "resources"},
+    "rehearsal": {"engine", "messages", "language", "wire", "captures"},
     "gateway": {"messages", "wire"},
     "proxy": {"engine", "packs", "captures", "messages", "language", "wire"},
-    "commands": {"proxy", "gateway", "engine", "packs", "captures", "messages", "language", "wire", "resources"},
+    "commands": {
+        "proxy",
+        "gateway",
+        "rehearsal",
+        "engine",
+        "packs",
+        "captures",
+        "messages",
+        "language",
+        "wire",
+        "resources",
+    },
 }
 SOCKETS = {"quart", "hypercorn", "httpx", "aiohttp", "h11", "uvloop"}
 MAY_USE_SOCKETS = {"proxy", "gateway", "commands"}

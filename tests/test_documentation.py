@@ -9,7 +9,6 @@ import pytest
 
 from ruleproxy.commands._documentation import make_pages
 from ruleproxy.engine.loading import load_rules
-from ruleproxy.engine.testing import run_test
 from ruleproxy.engine.vocabulary import check_literal
 from ruleproxy.language.checking import check_files
 from ruleproxy.language.diagnostics import Severity
@@ -17,6 +16,7 @@ from ruleproxy.language.formatting import format_file
 from ruleproxy.language.parsing import parse
 from ruleproxy.language.reporting import render_all
 from ruleproxy.language.source import Source
+from ruleproxy.rehearsal.testing import run_test
 from ruleproxy.resources import CHECKOUT
 from support.vocabulary import design_vocabulary
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import orjson
 
-from ruleproxy.engine.answers import answer_with_stream
-from ruleproxy.engine.driving import ClientAnswer, drive
 from ruleproxy.engine.events import Event, UpstreamData, UpstreamEnd, UpstreamHead
 from ruleproxy.engine.exchange import Exchange
+from ruleproxy.rehearsal.answers import answer_with_stream
+from ruleproxy.rehearsal.driving import ClientAnswer, drive
 from ruleproxy.wire.fake_stream import fake_stream
 from support.running import declared, request, rules
 

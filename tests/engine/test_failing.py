@@ -5,7 +5,6 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from ruleproxy.engine.driving import ClientAnswer, drive
 from ruleproxy.engine.events import (
     Cut,
     Data,
@@ -24,6 +23,7 @@ from ruleproxy.engine.exchange import Exchange
 from ruleproxy.engine.holding import HELD_BYTES
 from ruleproxy.engine.tracing import render_trace, trace_exchange
 from ruleproxy.messages.message import Headers
+from ruleproxy.rehearsal.driving import ClientAnswer, drive
 from support.running import begin, declared, request, rules
 
 JSON: Headers = [(b"content-type", b"application/json")]

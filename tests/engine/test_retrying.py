@@ -6,11 +6,11 @@ from typing import Any
 
 import orjson
 
-from ruleproxy.engine.driving import ClientAnswer, drive
 from ruleproxy.engine.events import Event, UpstreamData, UpstreamEnd, UpstreamFailed, UpstreamHead
 from ruleproxy.engine.exchange import Exchange
 from ruleproxy.engine.ruleset import Ruleset
 from ruleproxy.engine.tracing import render_trace, trace_exchange
+from ruleproxy.rehearsal.driving import ClientAnswer, drive
 from support.running import declared, request, rules
 
 JSON = [(b"content-type", b"application/json")]

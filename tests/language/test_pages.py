@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from ruleproxy.engine.loading import load_rules
-from ruleproxy.engine.testing import run_test
 from ruleproxy.engine.trace_text import render_trace
 from ruleproxy.engine.vocabulary import check_literal
 from ruleproxy.language.checking import check_files
@@ -15,6 +14,7 @@ from ruleproxy.language.pages import FOLDER, Page, PageExample, all_pages, find_
 from ruleproxy.language.parsing import parse
 from ruleproxy.language.reading import source_from_bytes
 from ruleproxy.language.reporting import render_all
+from ruleproxy.rehearsal.testing import run_test
 from support.vocabulary import design_vocabulary
 
 UPSTREAMS = {"default": "https://llm.corp.example"}

@@ -12,9 +12,9 @@ import pytest
 from ruleproxy.engine.exchange import Exchange
 from ruleproxy.engine.loading import load_rules
 from ruleproxy.engine.ruleset import Ruleset
-from ruleproxy.engine.testing import run_test
 from ruleproxy.language.diagnostics import Severity
 from ruleproxy.messages.message import Request
+from ruleproxy.rehearsal.testing import run_test
 from ruleproxy.resources import packs_folder
 from support.bodies import Thinking, claude_code_body, claude_code_headers, encode_body, long_session_body
 from support.running import declared

@@ -107,9 +107,9 @@ def suggest(name: str) -> str:
 def run(file: Path, capture: Capture, where: Where) -> Trace:
     """What the rules do with a capture; ends the program where that cannot be told."""
     from ruleproxy.commands.test import asked
-    from ruleproxy.engine.driving import Unanswered
-    from ruleproxy.engine.givens import declare
-    from ruleproxy.engine.rehearsing import rehearse
+    from ruleproxy.rehearsal.driving import Unanswered
+    from ruleproxy.rehearsal.givens import declare
+    from ruleproxy.rehearsal.rehearsing import rehearse
 
     ruleset = load_or_stop(where.paths, "nothing was explained")
     try:

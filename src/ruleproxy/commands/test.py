@@ -14,10 +14,10 @@ from ruleproxy.commands._where import Where, count, read_where, stop
 
 if TYPE_CHECKING:
     from ruleproxy.captures.capture import Capture, CapturedRequest
-    from ruleproxy.engine.rehearsing import Rehearsal
     from ruleproxy.engine.ruleset import Ruleset
-    from ruleproxy.engine.testing import TestResult
     from ruleproxy.messages.upstreams import Upstream
+    from ruleproxy.rehearsal.rehearsing import Rehearsal
+    from ruleproxy.rehearsal.testing import TestResult
 
 
 @click.command(name="test")
@@ -74,7 +74,7 @@ def group_paths(paths: Sequence[Path]) -> list[list[Path]]:
 
 def run(ruleset: Ruleset, text: str, *, accept: bool) -> Iterable[TestResult]:
     """The results of the tests that are selected."""
-    from ruleproxy.engine.testing import run_test, select_tests
+    from ruleproxy.rehearsal.testing import run_test, select_tests
 
     return [run_test(test, ruleset, accept=accept) for test in select_tests(ruleset.tests, text)]
 
@@ -110,9 +110,9 @@ def report_tests(results: Sequence[TestResult]) -> None:
 def report_captures(folder: Path, rulesets: Sequence[Ruleset], where: Where, text: str) -> tuple[list[str], int]:
     """A paragraph a capture; gives what to say at the end, and the exit code that this alone would have."""
     from ruleproxy.captures.reading import BadCapture, find_captures, read_capture
-    from ruleproxy.engine.driving import Unanswered
-    from ruleproxy.engine.givens import declare
-    from ruleproxy.engine.rehearsing import rehearse
+    from ruleproxy.rehearsal.driving import Unanswered
+    from ruleproxy.rehearsal.givens import declare
+    from ruleproxy.rehearsal.rehearsing import rehearse
 
     if not folder.exists():
         stop(2, f"{folder}: no such file or directory")

@@ -7,14 +7,14 @@ from difflib import unified_diff
 
 from ruleproxy.engine.compiling import RuleCompiler
 from ruleproxy.engine.expressions import CannotCompile
-from ruleproxy.engine.finished import Finished
-from ruleproxy.engine.givens import BadTest, folder_of, suggest
 from ruleproxy.engine.running import Outcome, Verdict, show_value
-from ruleproxy.engine.snapshots import render_snapshot
-from ruleproxy.engine.unchanged import check_unchanged
 from ruleproxy.engine.vocabulary import load_vocabulary
 from ruleproxy.language import syntax
 from ruleproxy.messages.values import EditRefused
+from ruleproxy.rehearsal.finished import Finished
+from ruleproxy.rehearsal.givens import BadTest, folder_of, suggest
+from ruleproxy.rehearsal.snapshots import render_snapshot
+from ruleproxy.rehearsal.unchanged import check_unchanged
 
 VERDICTS = ("changed", "matched", "unmatched", "shadowed", "failed", "unreached")
 

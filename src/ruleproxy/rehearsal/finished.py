@@ -10,13 +10,13 @@ from typing import Any
 import orjson
 
 from ruleproxy.engine.context import RunContext
-from ruleproxy.engine.driving import ClientAnswer
 from ruleproxy.engine.exchange import Exchange
 from ruleproxy.engine.ruleset import RuleTest
 from ruleproxy.messages.edited import EditedRequest, EditedResponse
 from ruleproxy.messages.journal import Journal
 from ruleproxy.messages.message import Request, Response
 from ruleproxy.messages.upstreams import Upstream
+from ruleproxy.rehearsal.driving import ClientAnswer
 
 
 @dataclass(slots=True)

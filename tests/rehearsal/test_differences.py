@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ruleproxy.engine.differences import compare_bodies, compare_headers, compare_values
 from ruleproxy.messages.journal import Edit
+from ruleproxy.rehearsal.differences import compare_bodies, compare_headers, compare_values
 
 
 def shown(before: Any, after: Any) -> list[str]:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ruleproxy.engine.driving import default_answer
 from ruleproxy.engine.events import Send, UpstreamData, UpstreamHead
 from ruleproxy.engine.loading import load_rules
-from ruleproxy.engine.testing import TestResult, run_test, select_tests
+from ruleproxy.rehearsal.driving import default_answer
+from ruleproxy.rehearsal.testing import TestResult, run_test, select_tests
 from ruleproxy.wire.formats import Api
 
 

@@ -9,7 +9,6 @@ from typing import Any, get_args
 from urllib.parse import quote, urlencode
 
 from ruleproxy.captures.reading import BadCapture, read_capture
-from ruleproxy.engine.answers import answer_with, answer_with_stream
 from ruleproxy.engine.compiling import evaluate_constant
 from ruleproxy.engine.events import Event, FailureKind, UpstreamFailed
 from ruleproxy.engine.expressions import CannotCompile
@@ -21,6 +20,7 @@ from ruleproxy.language.suggestions import find_nearest
 from ruleproxy.messages.message import Headers, Request, Response
 from ruleproxy.messages.upstreams import Upstream
 from ruleproxy.messages.values import EditRefused, encode
+from ruleproxy.rehearsal.answers import answer_with, answer_with_stream
 from ruleproxy.wire.sse import encode_event
 
 DEFAULT_UPSTREAM = "https://upstream.example"

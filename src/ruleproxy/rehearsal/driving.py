@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from ruleproxy.engine.answers import answer_with, answer_with_stream
 from ruleproxy.engine.events import Cut, Data, End, Event, Head, Send
 from ruleproxy.engine.exchange import Exchange
 from ruleproxy.engine.replying import is_event_stream
 from ruleproxy.messages.message import Headers, Response
+from ruleproxy.rehearsal.answers import answer_with, answer_with_stream
 from ruleproxy.wire.fake_stream import fake_stream
 from ruleproxy.wire.formats import Api, api_of
 from ruleproxy.wire.sse import Decoder, ServerSentEvent

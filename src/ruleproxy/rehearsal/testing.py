@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ruleproxy.engine.driving import Unanswered, drive
 from ruleproxy.engine.exchange import Exchange
-from ruleproxy.engine.expectations import Missed, check_expectation
-from ruleproxy.engine.finished import Finished
-from ruleproxy.engine.givens import BadTest, read_given, read_parameters
 from ruleproxy.engine.ruleset import BadParameters, Ruleset, RuleTest
 from ruleproxy.engine.trace import Trace
 from ruleproxy.engine.tracing import trace_exchange
+from ruleproxy.rehearsal.driving import Unanswered, drive
+from ruleproxy.rehearsal.expectations import Missed, check_expectation
+from ruleproxy.rehearsal.finished import Finished
+from ruleproxy.rehearsal.givens import BadTest, read_given, read_parameters
 
 
 @dataclass(frozen=True, slots=True)

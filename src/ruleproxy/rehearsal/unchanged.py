@@ -7,8 +7,6 @@ from typing import Any
 
 from ruleproxy.engine.context import RunContext
 from ruleproxy.engine.expressions import ENVIRONMENT, CannotCompile, Expressions, Scope
-from ruleproxy.engine.finished import Finished
-from ruleproxy.engine.givens import BadTest
 from ruleproxy.engine.vocabulary import load_vocabulary
 from ruleproxy.language import syntax
 from ruleproxy.messages.body import Body
@@ -17,6 +15,8 @@ from ruleproxy.messages.journal import Journal
 from ruleproxy.messages.message import Response
 from ruleproxy.messages.nodes import Node, ObjectNode
 from ruleproxy.messages.values import NIL, EditRefused, Value, encode
+from ruleproxy.rehearsal.finished import Finished
+from ruleproxy.rehearsal.givens import BadTest
 
 
 def check_unchanged(path: syntax.Path, finished: Finished) -> list[str]:

@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ruleproxy.captures.capture import Capture
-from ruleproxy.engine.answers import recorded_answer
-from ruleproxy.engine.differences import compare_bodies, compare_headers, compare_requests
-from ruleproxy.engine.driving import ClientAnswer, drive
 from ruleproxy.engine.events import Head, Send
 from ruleproxy.engine.exchange import Exchange
 from ruleproxy.engine.ruleset import Ruleset
@@ -17,6 +14,9 @@ from ruleproxy.engine.tracing import trace_exchange
 from ruleproxy.messages.journal import Edit
 from ruleproxy.messages.message import Response
 from ruleproxy.messages.upstreams import Upstream
+from ruleproxy.rehearsal.answers import recorded_answer
+from ruleproxy.rehearsal.differences import compare_bodies, compare_headers, compare_requests
+from ruleproxy.rehearsal.driving import ClientAnswer, drive
 
 
 @dataclass(frozen=True, slots=True)
