@@ -17,7 +17,7 @@ from ruleproxy.engine.ruleset import BadParameters, Ruleset, RuleTest
 from ruleproxy.engine.surroundings import Surroundings
 from ruleproxy.engine.vocabulary import check_literal, load_vocabulary
 from ruleproxy.language import syntax
-from ruleproxy.language.checking import check_files
+from ruleproxy.language.checking import UsedPack, check_files
 from ruleproxy.language.diagnostics import Diagnostic, Label, Severity
 from ruleproxy.language.parsing import parse
 from ruleproxy.language.reading import source_from_bytes
@@ -55,7 +55,7 @@ class _Unit:
     """Files that are checked together: the user's own, or one pack with its parameters.
 
     `alone`: the pack was not asked for by a `use`, it is what was to be loaded; `tests_of` is the one file whose
-    tests count, by its shown name, None for all.
+    tests count, by its shown name, None for all. `packs` are those in use, by the `id` of their `use`.
     """
 
     files: list[syntax.RulesFile]
@@ -64,6 +64,7 @@ class _Unit:
     prefix: str = ""
     alone: bool = False
     tests_of: str | None = None
+    packs: Mapping[int, _Unit] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -124,11 +125,7 @@ class _Loader:
         for unit in units:
             self._check(unit)
         ruleset = None
-        if self._broken:
-            # Packs that the files name are looked at all the same, so that one run says everything.
-            for _ in self._uses(own):
-                pass
-        else:
+        if not self._broken:
             compiled = _Compiled()
             for unit in units:
                 self._compile(unit, compiled)
@@ -189,12 +186,18 @@ class _Loader:
             yield file
 
     def _check(self, unit: _Unit) -> None:
+        if unit.manifest is None:
+            unit.packs = {id(use): pack for _, use, pack in self._uses(unit)}
         self.diagnostics += check_files(
             unit.files,
             self.vocabulary,
             upstreams=self.upstreams,
             declared_parameters=frozenset(unit.manifest.parameters) if unit.manifest else None,
             check_literal=check_literal,
+            packs={
+                key: UsedPack(pack.files, pack.prefix, frozenset(pack.manifest.parameters if pack.manifest else ()))
+                for key, pack in unit.packs.items()
+            },
         )
 
     def _uses(self, unit: _Unit) -> Iterator[tuple[syntax.RulesFile, syntax.Use, _Unit]]:
@@ -204,7 +207,6 @@ class _Loader:
                     yield file, item, pack
 
     def _compile(self, unit: _Unit, compiled: _Compiled) -> None:
-        packs = {id(use): pack for _, use, pack in self._uses(unit)}
         for file in unit.files:
             constants: dict[str, Any] = {}
             around = self._surroundings(file, unit)
@@ -219,8 +221,8 @@ class _Loader:
                         case syntax.Rule():
                             compiled.rules.append(compiler.compile(item, unit.prefix + item.name))
                             compiled.origins += find_origins(item, {**constants, "parameters": unit.parameters})
-                        case syntax.Use() if id(item) in packs:
-                            self._compile(packs[id(item)], compiled)
+                        case syntax.Use() if id(item) in unit.packs:
+                            self._compile(unit.packs[id(item)], compiled)
                         case syntax.Test() if unit.manifest is None or unit.alone:
                             again = partial(self._with_parameters, unit) if unit.alone else None
                             test = RuleTest(file.source, item, constants, unit.parameters, with_parameters=again)
@@ -263,7 +265,6 @@ class _Loader:
         unit = _Unit(
             list(self._parse(texts, unreadable)), manifest, self._parameters(source, use, manifest), f"{pack}/"
         )
-        self._check(unit)
         self._refuse_uses(unit)
         return unit
 

@@ -6,5 +6,6 @@ to it, `places` what may be written.
 """
 
 from ruleproxy.language.checking.files import check_files
+from ruleproxy.language.checking.units import UsedPack
 
-__all__ = ["check_files"]
+__all__ = ["UsedPack", "check_files"]

@@ -38,11 +38,9 @@ def read_field(text: str) -> Key:
     return (*BODY, *steps)
 
 
-def check_betas(writes: Sequence[Write], *, packs: bool) -> None:
-    """Report halves; `packs` in use may drop the other one."""
+def check_betas(writes: Sequence[Write]) -> None:
+    """Report halves."""
     requests = [write for write in writes if write.rule.side.text == "request"]
-    if packs:
-        return
     for write in requests:
         if not write.applies:
             continue

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from ruleproxy.language import syntax
 from ruleproxy.language.checking.expressions import check_condition, type_expression, type_steps
@@ -35,8 +36,16 @@ RULE_VERDICTS = frozenset({"changed", "matched", "unmatched", "shadowed", "faile
 """What is said of a rule by name."""
 
 
-def check_test(scope: Scope, test: syntax.Test, rules: Collection[str], packs: Collection[str]) -> None:
-    """Check a test in a scope that has the file's locals; `rules` are the names of all rules, `packs` those in use."""
+@dataclass(frozen=True, slots=True)
+class KnownRules:
+    """The names of the rules that a test may speak of; `complete` where each pack in use could be opened."""
+
+    names: frozenset[str]
+    complete: bool = True
+
+
+def check_test(scope: Scope, test: syntax.Test, rules: KnownRules) -> None:
+    """Check a test in a scope that has the file's locals."""
     scope.stage = "test"
     for given in test.givens:
         check_given(scope, given)
@@ -44,7 +53,7 @@ def check_test(scope: Scope, test: syntax.Test, rules: Collection[str], packs: C
         help_text = 'expect changed "…"'
         scope.findings.add("RP801", f'the test "{test.name}" asserts nothing', test.name_span, help=help_text)
     for expectation in test.expectations:
-        check_expectation(scope, expectation, rules, packs)
+        check_expectation(scope, expectation, rules)
 
 
 def check_given(scope: Scope, given: syntax.Given) -> None:
@@ -128,7 +137,7 @@ def check_choice(scope: Scope, node: syntax.Expression, wanted: Type) -> None:
     scope.findings.add("RP201", f'unknown kind "{text}"', node.span, help=offer)
 
 
-def check_expectation(scope: Scope, expectation: syntax.Expect, rules: Collection[str], packs: Collection[str]) -> None:
+def check_expectation(scope: Scope, expectation: syntax.Expect, rules: KnownRules) -> None:
     """One `expect`."""
     if expectation.condition is not None:
         scope.in_condition = True
@@ -138,8 +147,7 @@ def check_expectation(scope: Scope, expectation: syntax.Expect, rules: Collectio
     subject = expectation.subject
     if expectation.verdict == "unchanged" and isinstance(subject, syntax.Path):
         type_steps(scope, subject)
-    elif expectation.verdict in RULE_VERDICTS and isinstance(subject, str) and subject not in rules:
-        offer = did_you_mean(subject, rules, "{}")
-        if any(subject.startswith(f"{pack}/") for pack in packs) or (packs and not offer):
-            return  # a rule of a pack, with its pack's name or without: they are known when the pack is opened
-        scope.findings.add("RP201", f'no rule is named "{subject}"', expectation.span, help=offer)
+    elif expectation.verdict in RULE_VERDICTS and isinstance(subject, str) and subject not in rules.names:
+        offer = did_you_mean(subject, rules.names, "{}")
+        if rules.complete or offer:
+            scope.findings.add("RP201", f'no rule is named "{subject}"', expectation.span, help=offer)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from ruleproxy.language import syntax
 from ruleproxy.language.checking.betas import check_betas
 from ruleproxy.language.checking.coverage import check_coverage
-from ruleproxy.language.checking.expectations import check_test
+from ruleproxy.language.checking.expectations import KnownRules, check_test
 from ruleproxy.language.checking.expressions import type_expression
 from ruleproxy.language.checking.findings import Findings
 from ruleproxy.language.checking.overwritten import check_overwritten
@@ -18,6 +19,7 @@ from ruleproxy.language.checking.scope import CheckLiteral, Scope, Setting, Vari
 from ruleproxy.language.checking.sequence import place_rules
 from ruleproxy.language.checking.statements import check_local
 from ruleproxy.language.checking.thinking import check_content, check_thinking
+from ruleproxy.language.checking.units import Expansion, Unit, UsedPack
 from ruleproxy.language.checking.unreachable import check_reach
 from ruleproxy.language.checking.variables import Declared, release
 from ruleproxy.language.diagnostics import Diagnostic
@@ -34,42 +36,54 @@ def check_files(
     upstreams: Mapping[str, str] | None = None,
     declared_parameters: frozenset[str] | None = None,
     check_literal: CheckLiteral | None = None,
+    packs: Mapping[int, UsedPack] = MappingProxyType({}),
 ) -> list[Diagnostic]:
     """Everything that is wrong with files that belong together, in effective order; never raises.
 
     `upstreams` are the declared ones, name to origin (`scheme://host[:port]`); None where they are not known, then
     origins are not checked. `declared_parameters` are those of a pack's manifest; None outside of packs.
     `check_literal` says what is wrong with the arguments that a function prepares at load time (one string an
-    argument, empty for what is not written out), or None.
+    argument, empty for what is not written out), or None. `packs` are the packs that could be opened, by the `id` of
+    the `use` in the files.
     """
     forms = {form.name: (verb, form) for verb in vocabulary.verbs.values() for form in verb.forms}
-    setting = Setting(vocabulary, forms, upstreams, declared_parameters, check_literal)
-    all_findings = [Findings(file.source) for file in files]
-    check_rule_names(files, all_findings)
-    rules = frozenset(item.name for file in files for item in file.items if isinstance(item, syntax.Rule))
-    packs = find_packs(files)
-    for file, findings in zip(files, all_findings, strict=True):
-        check_file(setting, file, findings, rules, packs)
-    check_writes(setting, files, all_findings)
+    unit = Unit(Setting(vocabulary, forms, upstreams, declared_parameters, check_literal))
+    expansion = Expansion([Findings(file.source) for file in files])
+    all_findings = list(expansion.findings)
+    check_unit(unit, files, all_findings, packs, expansion)
+    if expansion.rules:
+        check_together(expansion, unit.setting)
     if files and declared_parameters is not None:
-        report_unused_parameters(setting, files[0], all_findings[0])
-    return [diagnostic for findings in all_findings for diagnostic in findings.diagnostics]
+        report_unused_parameters(unit.setting, files[0], all_findings[0])
+    return [diagnostic for findings in expansion.findings for diagnostic in findings.diagnostics]
 
 
-def check_writes(setting: Setting, files: Sequence[syntax.RulesFile], all_findings: Sequence[Findings]) -> None:
+def check_unit(
+    unit: Unit,
+    files: Sequence[syntax.RulesFile],
+    all_findings: Sequence[Findings],
+    packs: Mapping[int, UsedPack],
+    expansion: Expansion,
+) -> None:
+    """The files of a unit, and of the packs where they are used."""
+    check_rule_names(files, all_findings)
+    names = find_names(files, packs)
+    for file, findings in zip(files, all_findings, strict=True):
+        check_file(unit, file, findings, names, packs, expansion)
+    check_coverage(files, all_findings)
+
+
+def check_together(expansion: Expansion, setting: Setting) -> None:
     """What several statements do together, in one rule or in several."""
-    if not files:
-        return
-    packs = any(isinstance(item, syntax.Use) for file in files for item in file.items)
-    check_prompts(Scope(setting, all_findings[0], "request"), setting.writes)
-    check_thinking(setting.writes)
-    check_content(setting.writes, packs=packs)
-    check_betas(setting.writes, packs=packs)
-    rules = place_rules(setting, files, all_findings)
+    writes = setting.writes
+    check_prompts(Scope(setting, expansion.findings[0], "request"), writes)
+    check_thinking(writes)
+    check_content(writes)
+    check_betas(writes)
+    rules = place_rules(expansion, writes)
     check_reach(rules)
     check_removed(rules)
     check_overwritten(rules)
-    check_coverage(files, all_findings)
 
 
 def check_rule_names(files: Sequence[syntax.RulesFile], all_findings: Sequence[Findings]) -> None:
@@ -91,17 +105,30 @@ def check_rule_names(files: Sequence[syntax.RulesFile], all_findings: Sequence[F
                 )
 
 
-def find_packs(files: Sequence[syntax.RulesFile]) -> frozenset[str]:
-    """The packs in use, under each name that their rules may go by."""
-    used = [item.pack for file in files for item in file.items if isinstance(item, syntax.Use)]
-    owned = ["/".join(pack.split("/")[:2]) for pack in used]
-    return frozenset([*owned, *(pack.rpartition("/")[2] for pack in owned)])
+def find_names(files: Sequence[syntax.RulesFile], packs: Mapping[int, UsedPack]) -> KnownRules:
+    """The names that a test may call rules by: those of packs with their pack's name or without."""
+    names = {item.name for file in files for item in file.items if isinstance(item, syntax.Rule)}
+    complete = True
+    for use in (item for file in files for item in file.items if isinstance(item, syntax.Use)):
+        pack = packs.get(id(use))
+        complete = complete and pack is not None
+        for file in pack.files if pack is not None else ():
+            for item in file.items:
+                if pack is not None and isinstance(item, syntax.Rule):
+                    names |= {item.name, pack.prefix + item.name}
+    return KnownRules(frozenset(names), complete)
 
 
 def check_file(
-    setting: Setting, file: syntax.RulesFile, findings: Findings, rules: frozenset[str], packs: frozenset[str]
+    unit: Unit,
+    file: syntax.RulesFile,
+    findings: Findings,
+    names: KnownRules,
+    packs: Mapping[int, UsedPack],
+    expansion: Expansion,
 ) -> None:
     """One file, from its top: a `local` is known below it."""
+    setting = unit.setting
     locals_of_file: dict[str, Variable] = {}
     declared: list[Declared] = []
     tests: dict[str, Span] = {}
@@ -115,15 +142,25 @@ def check_file(
             case syntax.Use(parameters=parameters):
                 if parameters is not None:
                     type_expression(scope, parameters)
+                if (pack := packs.get(id(item))) is not None:
+                    check_pack(expansion.open_pack(setting, pack, item, findings), pack, expansion)
             case syntax.Local(name=name):
                 later.discard(name)
                 declared.append(check_local(scope, item))
             case syntax.Rule():
                 check_rule(scope, item)
+                expansion.rules.append((unit, findings, item))
             case syntax.Test():
                 check_test_name(findings, item, tests)
-                check_test(scope, item, rules, packs)
+                check_test(scope, item, names)
     release(Scope(setting, findings, "file", locals_of_file), [last for last in declared if last.hidden is None])
+
+
+def check_pack(unit: Unit, pack: UsedPack, expansion: Expansion) -> None:
+    """The files of a pack, in the place where they are used."""
+    all_findings = [Findings(file.source) for file in pack.files]
+    expansion.findings += all_findings
+    check_unit(unit, pack.files, all_findings, {}, expansion)
 
 
 def check_edition(findings: Findings, number: int, span: Span) -> None:

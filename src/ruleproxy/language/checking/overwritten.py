@@ -128,7 +128,7 @@ def is_dead(rules: Sequence[PlacedRule], earlier: PlacedRule, first: Write, rule
     if (
         earlier is rule
         or rule.at - earlier.at > FARTHEST
-        or earlier.era != rule.era
+        or (earlier.unit.use is not None and earlier.unit is not rule.unit)  # to write over a pack is to adapt it
         or not asks_for_all_of(rule, earlier)
     ):
         return False

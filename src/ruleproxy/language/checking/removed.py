@@ -10,6 +10,7 @@ from ruleproxy.language.checking.constraints import Constraint, constant_of, exc
 from ruleproxy.language.checking.scope import Key, bare, is_stable, literal_string
 from ruleproxy.language.checking.sequence import Part, PlacedRule, Untouched, asks_for_all_of, may_touch
 from ruleproxy.language.checking.writes import Write
+from ruleproxy.language.diagnostics import Severity
 
 NEEDS_A_VALUE = ("one of", "above", "below", "kind", "present")
 """What only a value that is there can meet."""
@@ -28,9 +29,9 @@ def check_removed(rules: Sequence[PlacedRule]) -> None:
     for rule in rules:
         if len(rule.alternatives) == 1:
             for part in rule.alternatives[0]:
-                found = next((write for write in find_removers(untouched, rule, part, removers)), None)
+                found = next(find_removers(untouched, rule, part, removers), None)
                 if found is not None:
-                    report(rule, part, found)
+                    report(rule, part, *found)
                     break
         if rule.applies:
             top = {id(statement) for statement in rule.rule.body}
@@ -46,14 +47,14 @@ def find_removers(
     rule: PlacedRule,
     part: Part,
     removers: dict[tuple[str, Key], list[tuple[PlacedRule, Write]]],
-) -> Iterator[Write]:
+) -> Iterator[tuple[PlacedRule, Write]]:
     """The writes of earlier rules that leave nothing of what a part asks for."""
     key = part.asked.key if part.asked is not None else member_key(rule, part.node)
     if key is None or part.text is None:
         return
     for length in range(2, len(key) + 1):
         for earlier, write in removers.get((rule.side, key[:length]), ()):
-            if not removes(write, key, part) or earlier.era != rule.era or not asks_for_all_of(earlier, rule):
+            if not removes(write, key, part) or not asks_for_all_of(earlier, rule):
                 continue
             asked = [other for other in earlier.asked_keys if other != key]
             rest = [other for other in earlier.writes if other is not write]
@@ -62,7 +63,7 @@ def find_removers(
             if any(may_touch(write.place, at) for at in asked):
                 continue
             if untouched.lasts(key, [key, *asked], earlier, rule):
-                yield write
+                yield earlier, write
 
 
 def member_key(rule: PlacedRule, node: syntax.Expression) -> Key | None:
@@ -72,7 +73,8 @@ def member_key(rule: PlacedRule, node: syntax.Expression) -> Key | None:
             operator="in", right=syntax.Path(base=syntax.Call(function="values", arguments=(argument,)))
         ):
             inner = bare(argument)
-            return rule.scope.key_of(inner) if isinstance(inner, syntax.Path) else None
+            key = rule.scope.key_of(inner) if isinstance(inner, syntax.Path) else None
+            return None if key is None else rule.unit.qualify(key)
     return None
 
 
@@ -96,11 +98,20 @@ def removes(write: Write, key: Key, part: Part) -> bool:
     return False
 
 
-def report(rule: PlacedRule, part: Part, write: Write) -> None:
-    """Say of a part of a condition that it never holds."""
+def report(rule: PlacedRule, part: Part, earlier: PlacedRule, write: Write) -> None:
+    """Say of a part of a condition that it never holds; of a pack's where the pack is used, and as a note."""
+    if rule.is_used_by_another(earlier):
+        assert rule.unit.use is not None
+        assert rule.unit.user is not None
+        gone = "has written over" if write.action.form == "rewrite" else "has taken away"
+        message = f'"{rule.name}" never acts: an earlier rule {gone} what it asks for'
+        rule.unit.user.add("RP403", message, rule.unit.use.pack_span, second=write.path.span,
+                           second_label=f'in "{earlier.name}"', second_source=write.findings.source,
+                           severity=Severity.NOTE)  # fmt: skip
+        return
     gone = "has written another value" if write.action.form == "rewrite" else "has taken this away"
     rule.findings.add("RP403", f"an earlier rule {gone}: this never holds", part.node.span, second=write.path.span,
-                      second_label=f'in "{write.rule.name}"', second_source=write.findings.source,
+                      second_label=f'in "{earlier.name}"', second_source=write.findings.source,
                       help=offer_original(rule, part))  # fmt: skip
 
 

@@ -6,13 +6,14 @@ Conditions are read as the alternatives of an `or` at their top, each a list of 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from ruleproxy.language import syntax
 from ruleproxy.language.checking.constraints import Constraint, find_constraint, implies, split_parts
 from ruleproxy.language.checking.findings import Findings
-from ruleproxy.language.checking.scope import Key, Scope, Setting, covers
+from ruleproxy.language.checking.scope import Key, Scope, covers
+from ruleproxy.language.checking.units import Expansion, Unit
 from ruleproxy.language.checking.writes import Write, find_paths, is_shadow
 from ruleproxy.language.roots import ALL_ROOTS
 from ruleproxy.language.walking import children
@@ -35,12 +36,12 @@ class Part:
 
 @dataclass
 class PlacedRule:
-    """A rule and where it stands: `at` counts rules, `era` the `use` lines before it, whose rules are not seen."""
+    """A rule and where it stands among all, packs expanded: `at` counts them."""
 
+    unit: Unit
     findings: Findings
     rule: syntax.Rule
     at: int
-    era: int
     scope: Scope
     writes: list[Write] = field(default_factory=list)
 
@@ -48,6 +49,15 @@ class PlacedRule:
     def side(self) -> str:
         """The side as written."""
         return self.rule.side.text
+
+    @property
+    def name(self) -> str:
+        """The name in effect: that of a pack's rule begins with the pack."""
+        return self.unit.prefix + self.rule.name
+
+    def is_used_by_another(self, other: PlacedRule) -> bool:
+        """Whether this is a rule of a pack and the other is not: whoever uses the pack has no hand in this one."""
+        return self.unit.use is not None and self.unit is not other.unit
 
     @cached_property
     def applies(self) -> bool:
@@ -71,8 +81,12 @@ class PlacedRule:
         paths = list(find_paths(node))
         names = {path.base.name for path in paths if isinstance(path.base, syntax.Name)}
         text = self.findings.text(node.span, 100_000) if names <= ALL_ROOTS else None
+        if text is None:
+            return Part(node, None, None)
+        if "parameters" in names:
+            text = f"{self.unit.number} {text}"  # the same words mean something else in another pack
         asked = find_constraint(self.scope, node)
-        return Part(node, asked if text is not None else None, text)
+        return Part(node, None if asked is None else replace(asked, key=self.unit.qualify(asked.key)), text)
 
     @cached_property
     def asked_keys(self) -> list[Key]:
@@ -89,7 +103,7 @@ class PlacedRule:
         for path in find_paths(node):
             key = self.scope.key_of(path)
             if key is not None:
-                yield key
+                yield self.unit.qualify(key)
 
     @cached_property
     def verbs(self) -> frozenset[str]:
@@ -120,22 +134,16 @@ def find_actions(node: syntax.Node) -> Iterator[syntax.Action]:
             waiting.extend(children(current))
 
 
-def place_rules(
-    setting: Setting, files: Sequence[syntax.RulesFile], all_findings: Sequence[Findings]
-) -> list[PlacedRule]:
-    """The rules of some files in their order."""
+def place_rules(expansion: Expansion, writes: Sequence[Write]) -> list[PlacedRule]:
+    """The rules in their order, each with what it writes."""
     written: dict[int, list[Write]] = {}
-    for write in setting.writes:
+    for write in writes:
         written.setdefault(id(write.rule), []).append(write)
     placed: list[PlacedRule] = []
-    era = 0
-    for file, findings in zip(files, all_findings, strict=True):
-        scope = Scope(setting, findings, "request")
-        for item in file.items:
-            if isinstance(item, syntax.Use):
-                era += 1
-            elif isinstance(item, syntax.Rule):
-                placed.append(PlacedRule(findings, item, len(placed), era, scope, written.get(id(item), [])))
+    for unit, findings, rule in expansion.rules:
+        own = [replace(write, place=unit.qualify(write.place)) for write in written.get(id(rule), ())]
+        scope = Scope(unit.setting, findings, "request")
+        placed.append(PlacedRule(unit, findings, rule, len(placed), scope, own))
     return placed
 
 

@@ -83,12 +83,12 @@ def offer_signature(touched: syntax.Node, write: Write) -> tuple[str, ...]:
     return (f"if blank({holder}.signature) then",) if holder else ()
 
 
-def check_content(writes: Sequence[Write], *, packs: bool) -> None:
-    """Report strips of blocks after which nothing takes empty messages away; `packs` may do it."""
+def check_content(writes: Sequence[Write]) -> None:
+    """Report strips of blocks after which nothing takes empty messages away."""
     for at, write in enumerate(writes):
         if write.action.form != "strip_where" or write.place not in (CONTENT, BLOCK) or not write.applies:
             continue
-        if packs or any(fills_or_strips(later) for later in writes[at + 1 :] if later.rule.side.text == "request"):
+        if any(fills_or_strips(later) for later in writes[at + 1 :] if later.rule.side.text == "request"):
             continue
         write.findings.add("RP621", "this may leave a message without content", write.path.span, "perhaps empty then",
                            help="strip message in request.body.messages where blank(message.content)")  # fmt: skip

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ruleproxy.language.checking.constraints import Constant, Constraint
+from ruleproxy.language.checking.constraints import Constant, Constraint, find_constraint
 from ruleproxy.language.checking.places import show
 from ruleproxy.language.checking.scope import Key
 from ruleproxy.language.checking.sequence import PlacedRule, Untouched, asks_for_all_of
+from ruleproxy.language.checking.units import Unit
+from ruleproxy.language.diagnostics import Severity
 
 METHODS = ("POST", "GET", "HEAD", "PUT")
 PATHS = ("/v1/messages", "/v1/models", "/")
+
+ENDS = "ends this side for all that it asks for"
 
 MOST_LOOKED_AT = 100
 """Earlier rules of one kind that are looked at for one rule: a thousand that end their side stay fast."""
@@ -23,12 +27,17 @@ def check_reach(rules: Sequence[PlacedRule]) -> None:
     index: Index = {}
     untouched = Untouched(rules)
     others: dict[str, list[PlacedRule]] = {}
+    of_packs: dict[Unit, list[tuple[PlacedRule, PlacedRule]]] = {}
     for rule in rules:
         before = next((last for last in candidates(rule, index, others) if hides(untouched, last, rule)), None)
-        if before is not None:
+        if before is not None and rule.is_used_by_another(before):
+            of_packs.setdefault(rule.unit, []).append((rule, before))
+        elif before is not None:
             report(rule, before)
         elif rule.ends:
             keep(rule, index, others)
+    for unit, hidden in of_packs.items():
+        report_pack(unit, hidden, sum(rule.unit is unit for rule in rules))
 
 
 def keep(rule: PlacedRule, index: Index, others: dict[str, list[PlacedRule]]) -> None:
@@ -60,22 +69,32 @@ def candidates(rule: PlacedRule, index: Index, others: dict[str, list[PlacedRule
 
 def hides(untouched: Untouched, before: PlacedRule, rule: PlacedRule) -> bool:
     """Whether an earlier rule ends the side for every message of this one, whatever acts between them."""
-    if before.era != rule.era or not asks_for_all_of(before, rule):
-        return False
-    return untouched.lasts("asked", before.asked_keys, before, rule)
+    return asks_for_all_of(before, rule) and untouched.lasts("asked", before.asked_keys, before, rule)
 
 
 def report(rule: PlacedRule, before: PlacedRule) -> None:
     """Say of a rule that nothing reaches it."""
-    second_label = "ends this side for all that it asks for"
     rule.findings.add("RP402", "no message reaches this rule", rule.rule.name_span, second=before.rule.name_span,
-                      second_label=second_label, second_source=before.findings.source,
+                      second_label=ENDS, second_source=before.findings.source,
                       help=f"for example: {show_witness(rule)}")  # fmt: skip
+
+
+def report_pack(unit: Unit, hidden: Sequence[tuple[PlacedRule, PlacedRule]], count: int) -> None:
+    """Say where a pack is used which of its rules nothing reaches: a note, as long as others are."""
+    assert unit.use is not None
+    assert unit.user is not None
+    rule, before = hidden[0]
+    rest = f", nor {len(hidden) - 1} more of this pack" if len(hidden) > 1 else ""
+    message = f'no message reaches "{rule.name}"{rest}' if len(hidden) < count else "no message reaches this pack"
+    unit.user.add("RP402", message, unit.use.pack_span, second=before.rule.name_span, second_label=ENDS,
+                  second_source=before.findings.source, help=f"for example: {show_witness(rule)}",
+                  severity=None if len(hidden) == count else Severity.NOTE)  # fmt: skip
 
 
 def show_witness(rule: PlacedRule) -> str:
     """A message that a rule asks for, in few words."""
-    asked = [part.asked for part in rule.alternatives[0] if part.asked is not None]
+    parts = [part.node for part in rule.alternatives[0] if part.asked is not None]
+    asked = [found for part in parts if (found := find_constraint(rule.scope, part)) and found.key[0] != "parameters"]
     method = choose(asked, ("request", "method"), METHODS)
     path = choose(asked, ("request", "path"), PATHS)
     rest = [
