@@ -3,13 +3,21 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench docs clean
+.PHONY: demo test lint bench docs tools clean
 
 demo: $(VENV)/ready
 	$(BIN)/ruleproxy demo
 
-test: $(VENV)/ready lint
+test: $(VENV)/ready lint tools
 	$(BIN)/python -m pytest -n 2
+
+# Programs of others that tests run beside ours, each with what it needs in an environment of its own.
+tools: .tools/mitmproxy/ready
+
+.tools/mitmproxy/ready:
+	$(PYTHON) -m venv .tools/mitmproxy
+	.tools/mitmproxy/bin/python -m pip install --quiet 'mitmproxy>=11'
+	touch $@
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
@@ -30,4 +38,4 @@ $(VENV)/ready: pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .tools .mypy_cache .ruff_cache .pytest_cache
