@@ -29,6 +29,8 @@ COMMANDS = {
     "two parts": "curl URL/x -d a=1 --data b=2",
     "a URL option": "$ curl --url URL/x/../y%2Fz",
 }
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl to compare with")
 @pytest.mark.parametrize("name", COMMANDS)
 def test_it_is_what_curl_sends(name: str, tmp_path: Path) -> None:

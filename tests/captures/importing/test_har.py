@@ -156,7 +156,15 @@ def test_what_mitmproxy_exports(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with recording_upstream(answer) as upstream:
-        command = [TOOL, "--mode", f"reverse:{upstream.url}", "--listen-host", "127.0.0.1", "--listen-port", str(port)]
+        command = [
+            str(TOOL),
+            "--mode",
+            f"reverse:{upstream.url}",
+            "--listen-host",
+            "127.0.0.1",
+            "--listen-port",
+            str(port),
+        ]
         home = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
         log = (tmp_path / "mitmdump.log").open("wb")
         process = subprocess.Popen([*command, "--set", f"hardump={har}"], env=home, stdout=log, stderr=log)
