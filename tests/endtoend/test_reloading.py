@@ -386,6 +386,46 @@ def test_a_pack_of_ones_own(tmp_path: Path, upstream: RecordingUpstream) -> None
         watched.wait_for_marks(b"newer")
 
 
+def test_a_table_alone(tmp_path: Path, upstream: RecordingUpstream) -> None:
+    """An edit of a table that rules read is an edit of the rules, although no text of theirs has changed."""
+    table = tmp_path / "rules" / "names" / "corporate.json"
+    table.parent.mkdir(parents=True)
+    table.write_text('{"mark": "old"}')
+    (tmp_path / "rules" / "1.rules").write_text(
+        'edition 1\n\nlocal names = table("names/corporate.json")\n\n'
+        'rule "mark" on request then\n  rewrite request.headers["x-one"] = names["mark"]\nend\n'
+    )
+    with watching(tmp_path, upstream) as watched:
+        assert watched.marks() == (b"old",)
+        before = watched.status()["rules"]
+        table.write_text('{"mark": "new"}')
+        watched.wait_for_marks(b"new")
+        table.write_text('{"mark": ')
+        watched.server.wait_for_log(rb"is not JSON[\s\S]*stay in force")
+        assert watched.marks() == (b"new",)
+        table.write_text('{"mark": "newer"}')
+        watched.wait_for_marks(b"newer")
+        assert watched.status()["rules"]["hash"] != before["hash"]
+
+
+def test_a_secret_after_a_reload(tmp_path: Path, upstream: RecordingUpstream) -> None:
+    """Rules that come into force while the server runs hold the secrets of its environment, as the first ones did."""
+    rules = tmp_path / "rules"
+    rules.mkdir()
+
+    def text(word: str) -> str:
+        place = 'request.headers["x-one"]'
+        return f'edition 1\n\nrule "mark" on request then\n  rewrite {place} = "{word} " .. secret("TOKEN")\nend\n'
+
+    (rules / "1.rules").write_text(text("old"))
+    with server_process(tmp_path, upstream.url, environment={"TOKEN": "made-up-token"}) as server:
+        watched = Watched(server, upstream, rules)
+        assert watched.marks() == (b"old made-up-token",)
+        (rules / "1.rules").write_text(text("new"))
+        watched.wait_until(lambda: watched.marks() != (b"old made-up-token",), "the new rules never came into force")
+        assert watched.marks() == (b"new made-up-token",)
+
+
 def switch(link: Path, target: str) -> None:
     """Let a link name another target, without a moment in which it is gone."""
     fresh = link.with_name(link.name + "_tmp")

@@ -49,12 +49,15 @@ class RulesInForce:
         """Read the folders before anything is served. What is being written just then is read again."""
         for _ in range(_TRIES):
             state = look_at(self._folders)
-            loaded = load_rules(self._folders, self._upstreams, environment=os.environ)
+            loaded = self._load()
             if look_at(self._folders) == state:
                 break
             time.sleep(_REST_SECONDS)
         self._take(state, loaded)
         return loaded
+
+    def _load(self) -> Loaded:
+        return load_rules(self._folders, self._upstreams, environment=os.environ)
 
     def _take(self, state: State, loaded: Loaded) -> None:
         """Put rules into force if nothing is wrong with them; else the old ones stay."""
@@ -77,9 +80,7 @@ class RulesInForce:
         """Read the files if they are others than those that were read last, once they have come to rest."""
         while (state := await asyncio.to_thread(look_at, self._folders)).files != self._seen:
             # The files are read while they rest; what was read of two states is never taken.
-            loaded, _ = await asyncio.gather(
-                asyncio.to_thread(load_rules, self._folders, self._upstreams), asyncio.sleep(_REST_SECONDS)
-            )
+            loaded, _ = await asyncio.gather(asyncio.to_thread(self._load), asyncio.sleep(_REST_SECONDS))
             if await asyncio.to_thread(look_at, self._folders) != state:
                 continue
             if not any(path.exists() for path in self._folders):
