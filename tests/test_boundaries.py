@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": {"verbs", "functions", "messages", "language", "wire", "packs", "captures", "resources"},
     "rehearsal": {"engine", "messages", "language", "wire", "captures"},
     "gateway": {"messages", "wire"},
-    "proxy": {"engine", "packs", "captures", "messages", "language", "wire"},
+    "proxy": {"engine", "rehearsal", "packs", "captures", "messages", "language", "wire"},
     "commands": {
         "proxy",
         "gateway",

@@ -14,12 +14,18 @@ from ruleproxy.commands._where import count, shows_colour, stop
 
 if TYPE_CHECKING:
     from ruleproxy.engine.ruleset import Ruleset
+    from ruleproxy.messages.upstreams import Upstream
 
 
 def load_or_stop(
-    paths: Sequence[Path], undone: str, parameters: Mapping[str, Any] | None = MappingProxyType({})
+    paths: Sequence[Path],
+    undone: str,
+    parameters: Mapping[str, Any] | None = MappingProxyType({}),
+    *,
+    upstreams: Sequence[Upstream] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Ruleset:
-    """The rules of these paths, `parameters` as in `load_rules`.
+    """The rules of these paths; `parameters`, `upstreams` and `environment` as in `load_rules`.
 
     Ends the program where something is wrong with them, with 1, or with 2 if they cannot be read; `undone` says what
     was not done: `nothing was listed`.
@@ -28,7 +34,7 @@ def load_or_stop(
     from ruleproxy.language.diagnostics import Severity
     from ruleproxy.language.reporting import render_all
 
-    loaded = load_rules(paths, None, parameters)
+    loaded = load_rules(paths, upstreams, parameters, environment=environment)
     for item in loaded.unreadable:
         click.echo(f"ruleproxy: {item.shown}: {item.reason}", err=True)
     if loaded.ruleset is None:

@@ -78,12 +78,7 @@ def assemble(
     forwarder = Forwarder if recorder is None else RecordingForwarder
     return ProxyApp(
         begin or (begin_exchange if recorder is None else begin_recorded),
-        forwarder(
-            SocketTransport(
-                TransportLimits(connect=settings.timeouts.connect, silence=settings.timeouts.upstream),
-                ca_file=settings.ca_file,
-            )
-        ),
+        forwarder(make_transport(settings)),
         AccessLog(log_to, settings.log_format),
         control=make_control_app(show_status),
         limits=settings.limits,
@@ -92,6 +87,12 @@ def assemble(
         on_start=start,
         on_stop=None if recorder is None else recorder.close,
     )
+
+
+def make_transport(settings: Settings) -> SocketTransport:
+    """What requests are sent with."""
+    limits = TransportLimits(connect=settings.timeouts.connect, silence=settings.timeouts.upstream)
+    return SocketTransport(limits, ca_file=settings.ca_file)
 
 
 def declared_upstreams(settings: Settings) -> tuple[Upstream, ...]:
