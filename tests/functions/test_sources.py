@@ -140,6 +140,88 @@ def test_a_secret_is_compared_by_its_value(tmp_path: Path) -> None:
     assert begin(ruleset, request({}, headers=[(b"x-key", b"abc")]))[0].sent is None
 
 
+FLOWS = {
+    'rewrite request.query.k = secret("TOKEN")\n  rewrite request.body.leak = upstream.url': None,
+    'rewrite request.query.k = secret("TOKEN")\n  rewrite request.body.leak = request.query': None,
+    'rewrite request.query.k = secret("TOKEN")\n  note upstream.url': None,
+    'rewrite request.query.k = secret("TOKEN")\n  rewrite request.method = request.query.k ?? "GET"': None,
+    'rewrite request.query.k = secret("TOKEN")\n  rewrite request.path = request.query.k ?? "/"': None,
+    'rewrite request.query.k = secret("TOKEN")\n  rewrite request.headers[request.query.k ?? "x"] = "v"': None,
+    'rewrite request.query.k = secret("TOKEN")\n  rename request.body.model to request.query.k ?? "x"': None,
+    'rewrite request.query = "a=1&k=" .. secret("TOKEN")\n  rewrite request.body.leak = request.query.k': None,
+    'rewrite upstream.base = "https://upstream.example/" .. secret("TOKEN")\n  note upstream.base': None,
+    'rewrite request.query.k = secret("TOKEN")\n  rewrite upstream.url = upstream.url .. "&x=1"': "k=abc-123&x=1",
+    'rewrite request.query = "a=1&k=" .. secret("TOKEN")\n  rewrite request.body.a = request.query.a': "a=1&k=abc-123",
+    'rewrite upstream.url = "https://upstream.example/" .. secret("TOKEN") .. "/x"': "/abc-123/x",
+    'rewrite upstream.base = "https://upstream.example/" .. secret("TOKEN") .. "/"': "/abc-123/v1/messages",
+    'add secret("TOKEN") to request.headers["x-k"]\n  add "b" to request.headers["x-k"]': "abc-123,b",
+    'rewrite request.headers["x-k"] = { secret("TOKEN"), "b" }\n  strip "b" from request.headers["x-k"]': "abc-123",
+}
+"""Statements, and what of the request then holds the secret; None where the rule fails, for it would be seen."""
+
+
+@pytest.mark.parametrize("statements", FLOWS)
+def test_where_a_secret_may_flow(tmp_path: Path, statements: str) -> None:
+    """Into headers, the query and the URL it goes, and out of them nowhere else; the trace has its name alone."""
+    rule = f'edition 1\n\nrule "r" on request then\n  {statements}\nend\n'
+    loaded = load(tmp_path, rule, ENVIRONMENT)
+    assert loaded.ruleset is not None, messages(loaded)
+    exchange, _ = begin(loaded.ruleset, request({"model": "m"}))
+    (outcome,) = exchange.outcomes["request"]
+    sent = exchange.sent
+    assert sent is not None
+    wanted = FLOWS[statements]
+    assert outcome.verdict == ("failed" if wanted is None else "changed"), outcome.failure
+    assert "internal error" not in (outcome.failure or "")
+    head = sent.target + b" " + b" ".join(value for _, value in sent.headers)
+    assert wanted is None or wanted.encode() in head
+    assert b"abc-123" not in sent.body
+    assert "abc-123" not in render_trace(trace_exchange(exchange)) + repr(exchange.outcomes) + repr(exchange.notes)
+
+
+def test_a_secret_that_a_url_would_spell_otherwise_is_a_member_of_the_query(tmp_path: Path) -> None:
+    """What would end the query's member, or the URL, is refused in a whole URL and encoded in a member."""
+    environment = {"TOKEN": "a b&c/d+e"}
+    for place in ("upstream.url", "upstream.base"):
+        rewrite = f'rewrite {place} = "https://upstream.example/" .. secret("TOKEN")'
+        text = f'edition 1\n\nrule "r" on request then\n  {rewrite}\nend\n'
+        ruleset = load(tmp_path, text, environment).ruleset
+        assert ruleset is not None
+        (outcome,) = begin(ruleset, request({}))[0].outcomes["request"]
+        assert outcome.failure is not None
+        assert "cannot hold https://upstream.example/secret:TOKEN" in outcome.failure
+    text = 'edition 1\n\nrule "r" on request then\n  rewrite request.query.k = secret("TOKEN")\nend\n'
+    text += 'rule "s" on request then\n  rewrite request.body.leak = request.query.k\nend\n'
+    ruleset = load(tmp_path, text, environment).ruleset
+    assert ruleset is not None
+    exchange, _ = begin(ruleset, request({}))
+    assert exchange.sent is not None
+    assert exchange.sent.target.endswith(b"?k=a%20b%26c%2Fd%2Be")
+    assert [outcome.verdict for outcome in exchange.outcomes["request"]] == ["changed", "failed"]
+
+
+def test_a_pack_shows_where_the_secret_that_it_is_given_flows(tmp_path: Path) -> None:
+    """Passing a secret as a parameter makes the parameter one: a body, a note or a function is an error in the pack."""
+    pack = tmp_path / "acme-pack"
+    pack.mkdir()
+    (pack / "pack.toml").write_text(
+        'name = "acme/pack"\nversion = "1.0.0"\nedition = 1\ndescription = "a"\n[parameters.token]\ntype = "string"\n',
+        encoding="utf-8",
+    )
+    rule = (
+        'rule "k" on request then\n  rewrite request.body.k = parameters.token\n  note lower(parameters.token)\nend\n'
+    )
+    (pack / "10.rules").write_text(rule, encoding="utf-8")
+    loaded = load(tmp_path, 'use "acme/pack" with { token = "plain" }\n', ENVIRONMENT)
+    assert loaded.ruleset is not None, messages(loaded)
+    loaded = load(tmp_path, 'use "acme/pack" with { token = "k " .. secret("TOKEN") }\n', ENVIRONMENT)
+    assert [(found.code, found.message) for found in loaded.diagnostics] == [
+        ("RP310", "a secret flows into `request.body.k`"),
+        ("RP310", "a secret flows into `lower`"),
+    ]
+    assert all(found.primary.source.name.endswith("10.rules") for found in loaded.diagnostics)
+
+
 def test_a_pack_gets_secrets_as_parameters_only(tmp_path: Path) -> None:
     """Whoever uses a pack sees which secrets it gets."""
     pack = tmp_path / "acme-pack"

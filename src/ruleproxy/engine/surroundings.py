@@ -70,7 +70,7 @@ class Surroundings:
         if not name.isascii() or not name.isidentifier():
             raise EditRefused(f"{name!r} is not the name of a variable")
         if self.environment is None:
-            return Secret.named(name, f"secret:{name}")
+            return Secret.of(name, f"secret:{name}")
         value = self.environment.get(name)
         if value is None and (file := self.environment.get(f"{name}_FILE")) is not None:
             try:
@@ -80,7 +80,7 @@ class Surroundings:
         if not value:
             raise EditRefused(f"secret {name} is not there: neither {name} nor {name}_FILE is set")
         self.keep(value)
-        return Secret.named(name, value)
+        return Secret.of(name, value)
 
 
 NOWHERE = Surroundings()

@@ -8,6 +8,7 @@ from ruleproxy.language.types import ANY, INT, JSON, LIST, NUMBER, of
 from ruleproxy.messages.headers import split_list
 from ruleproxy.messages.nodes import ListNode, Node, ObjectNode, plain
 from ruleproxy.messages.places import kind_of
+from ruleproxy.messages.secrets import Secret
 from ruleproxy.messages.values import NIL, EditRefused, Value, finite
 
 
@@ -16,6 +17,8 @@ def _list(*items: Value) -> list[Value]:
 
 
 def _values(value: Value) -> list[Value]:
+    if isinstance(value, Secret):
+        return list(value.split_list())
     return split_list(value) if isinstance(value, str) else members(value)
 
 

@@ -40,8 +40,10 @@ FUNCTIONS = (
         of("secret"),
         _refuse,
         load=_load_secret,
-        prose="Read when the rules are loaded. It goes into headers and the query of a request and into comparisons, "
+        prose="Read when the rules are loaded. It goes into headers and the query of a request, into `upstream.url` "
+        "and `upstream.base`, and into comparisons, "
         "nowhere else, and wherever it is printed it reads `secret:NAME`. Rules of a pack get secrets as parameters: "
-        '`use "acme/pack" with { token = secret("NAME") }`. Tests run with `secret:NAME` as its value.',
+        '`use "acme/pack" with { token = secret("NAME") }`. In a URL a secret has no space, `?`, `#` or `&`; a member '
+        "of the query takes any. Tests run with `secret:NAME` as its value.",
     ),
 )

@@ -39,7 +39,9 @@ def _prepare_matches(_: object, pattern: str) -> Callable[..., bool]:
 def _prepare_replace(_: object, pattern: str, replacement: str | None) -> Callable[..., str]:
     substitute = compile_regex(pattern).sub
     del replacement
-    return lambda text, _pattern, new: substitute(new.replace("\\", "\\\\"), text_of("replace", text))
+    return lambda text, _pattern, new: substitute(
+        text_of("replace", new).replace("\\", "\\\\"), text_of("replace", text)
+    )
 
 
 def _prepare_capture(_: object, pattern: str) -> Callable[..., Value]:

@@ -11,6 +11,7 @@ from ruleproxy.messages.headers import HeaderFields
 from ruleproxy.messages.journal import Journal
 from ruleproxy.messages.message import Request, Response
 from ruleproxy.messages.query import QueryFields
+from ruleproxy.messages.secrets import Secret, Written, reveal, url_text
 from ruleproxy.messages.upstreams import Upstream, split_url
 from ruleproxy.messages.values import EditRefused
 
@@ -22,9 +23,9 @@ _METHOD: Final = re.compile("[A-Z][A-Z-]*")
 class EditedUpstream:
     """Where the request goes: one of the declared upstreams, and the path there if a rule wrote the whole URL."""
 
-    __slots__ = ("_journal", "base_path", "declared", "exact_path", "name", "origin", "timeout")
+    __slots__ = ("_journal", "_secrets", "base_path", "declared", "exact_path", "name", "origin", "timeout")
 
-    def __init__(self, declared: tuple[Upstream, ...], journal: Journal) -> None:
+    def __init__(self, declared: tuple[Upstream, ...], journal: Journal, secrets: Written) -> None:
         first = declared[0]
         self.declared = declared
         self.name = first.name
@@ -33,6 +34,7 @@ class EditedUpstream:
         self.exact_path: str | None = None
         self.timeout: float | None = None
         self._journal = journal
+        self._secrets = secrets
 
     @property
     def host(self) -> str:
@@ -40,31 +42,33 @@ class EditedUpstream:
         return urlsplit(self.origin).hostname or ""
 
     @property
-    def base(self) -> str:
+    def base(self) -> str | Secret:
         """Origin and base path."""
-        return self.origin + self.base_path
+        return self._secrets.wrap(self.origin + self.base_path)
 
-    def become_base(self, url: str) -> bool:
+    def become_base(self, url: str | Secret) -> bool:
         """Send to another base; path and query of the request are kept."""
         origin, path, query = self._declared_origin(url)
         if query:
             raise EditRefused("upstream.base has no query: the request's own is kept")
-        return self._change("base", self.base, origin, path.rstrip("/"), None)
+        return self._change("base", str(self.base), origin, path.rstrip("/"), None)
 
-    def become_url(self, url: str, path: str) -> bool:
+    def become_url(self, url: str | Secret, path: str) -> bool:
         """Send to exactly this URL; `path` is the one that would have been asked for. The query is the caller's."""
         origin, exact, _ = self._declared_origin(url)
         return self._change("url", self.origin + path, origin, self.base_path, exact or "/")
 
-    def become_name(self, name: str) -> bool:
+    def become_name(self, name: str | Secret) -> bool:
         """Send to a declared upstream."""
         for upstream in self.declared:
             if upstream.name == name:
-                return self._change("name", self.name, upstream.origin, upstream.base, None, name)
+                return self._change("name", self.name, upstream.origin, upstream.base, None, upstream.name)
         raise EditRefused(f"no upstream is named {name!r}: declared are {', '.join(u.name for u in self.declared)}")
 
     def write_timeout(self, seconds: float) -> bool:
         """Give up on an upstream that is silent for this long."""
+        if not isinstance(seconds, int | float) or isinstance(seconds, bool):
+            raise EditRefused("upstream.timeout takes a duration")
         if seconds == self.timeout:
             return False
         self._journal.add(setattr, self, "timeout", self.timeout)
@@ -73,16 +77,16 @@ class EditedUpstream:
         self.timeout = seconds
         return True
 
-    def _declared_origin(self, url: str) -> tuple[str, str, str]:
-        if not isinstance(url, str):
-            raise EditRefused("an upstream takes a string")
+    def _declared_origin(self, url: str | Secret) -> tuple[str, str, str]:
         try:
-            parts = split_url(url)
+            parts = split_url(url_text(url, "an upstream"))
         except ValueError as error:
             raise EditRefused(str(error)) from None
         if parts[0] not in {upstream.origin for upstream in self.declared}:
             known = ", ".join(upstream.origin for upstream in self.declared)
-            raise EditRefused(f"{parts[0]} is not a declared upstream (declared: {known})")
+            shown = url if isinstance(url, Secret) else parts[0]
+            raise EditRefused(f"{shown} is not a declared upstream (declared: {known})")
+        self._secrets.add((url,))
         return parts
 
     def _change(
@@ -98,8 +102,8 @@ class EditedUpstream:
         self._journal.add(self._restore, *state)
         self._restore(*fresh)
         if self._journal.detailed:
-            after = {"base": self.base, "url": origin + (exact or ""), "name": name}[what]
-            self._journal.describe("~", f"upstream.{what}", before, after)
+            after = {"base": str(self.base), "url": origin + (exact or ""), "name": name}[what]
+            self._journal.describe("~", f"upstream.{what}", *map(self._secrets.mask, (before, after)))
         return True
 
     def _restore(self, name: str, origin: str, base: str, exact: str | None) -> None:
@@ -109,15 +113,16 @@ class EditedUpstream:
 class EditedRequest:
     """A request on its way through the rules; `raw_path` is percent-encoded text, without the proxy's base path."""
 
-    __slots__ = ("_journal", "body", "headers", "method", "query", "raw_path", "upstream")
+    __slots__ = ("_journal", "_secrets", "body", "headers", "method", "query", "raw_path", "upstream")
 
     def __init__(self, request: Request, declared: tuple[Upstream, ...], journal: Journal) -> None:
         self.method = request.method
         self.raw_path = request.raw_path.decode("latin-1")
-        self.query = QueryFields(request.query, journal)
+        self._secrets = Written()
+        self.query = QueryFields(request.query, journal, self._secrets)
         self.headers = HeaderFields(request.headers, journal, outgoing=True)
         self.body = Body(request.body, journal, encoded_problem(self.headers))
-        self.upstream = EditedUpstream(declared, journal)
+        self.upstream = EditedUpstream(declared, journal, self._secrets)
         self._journal = journal
 
     @property
@@ -155,11 +160,11 @@ class EditedRequest:
         setattr(self, attribute, value)
         return True
 
-    def write_url(self, url: str) -> bool:
+    def write_url(self, url: str | Secret) -> bool:
         """Send to exactly this URL; its query takes the place of the client's."""
         changed = self.upstream.become_url(url, self.outgoing_path)
-        query = split_url(url)[2].encode("latin-1")
-        if query != self.query.text:
+        query = split_url(reveal(url))[2]
+        if query.encode("latin-1") != self.query.text:
             self.query.become(query)
             changed = True
         return changed
@@ -171,10 +176,10 @@ class EditedRequest:
         return self.upstream.base_path + self.raw_path if exact is None else exact
 
     @property
-    def url(self) -> str:
+    def url(self) -> str | Secret:
         """The whole URL that the upstream is asked for."""
         query = self.query.text.decode("latin-1")
-        return self.upstream.origin + self.outgoing_path + (f"?{query}" if query else "")
+        return self._secrets.wrap(self.upstream.origin + self.outgoing_path + (f"?{query}" if query else ""))
 
 
 class EditedResponse:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import reduce
 from typing import Final
 
 from ruleproxy.messages.journal import Journal, Kind
 from ruleproxy.messages.message import Headers
-from ruleproxy.messages.secrets import Secret, Written, reveal
+from ruleproxy.messages.secrets import Secret, Written, join, reveal
 from ruleproxy.messages.values import NIL, EditRefused, Nil
 
 _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
@@ -36,6 +37,8 @@ class HeaderFields:
 
     def get(self, name: str) -> str | Secret | Nil:
         """The lines of a header joined with `, `; `NIL` where there is none."""
+        if not isinstance(name, str):
+            return NIL
         wanted = name.lower().encode("latin-1", "replace")
         found = [value for key, value in self.lines if key.lower() == wanted]
         if not found:
@@ -43,12 +46,12 @@ class HeaderFields:
         text = b", ".join(found).decode("latin-1") if len(found) > 1 else found[0].decode("latin-1")
         return text if self._secrets is None else self._secrets.wrap(text)
 
-    def values(self, name: str) -> list[str]:
+    def values(self, name: str) -> list[str | Secret]:
         """The trimmed, non-empty members of a comma list over all lines."""
         text = self.get(name)
         if isinstance(text, Secret):
-            raise EditRefused(f"header {name.lower()} holds {text}: it is no list")
-        return split_list(text) if isinstance(text, str) else []
+            return text.split_list()
+        return [*split_list(text)] if isinstance(text, str) else []
 
     def names(self) -> list[str]:
         """The names that are there, in lower case, each once, in order."""
@@ -58,11 +61,13 @@ class HeaderFields:
         """Make a header one line with this value, at the place of its first line; False where it is that already."""
         return self._replace(name, [value])
 
-    def write_values(self, name: str, values: Sequence[str]) -> bool:
+    def write_values(self, name: str, values: Sequence[str | Secret]) -> bool:
         """Make a header one comma list (`a,b`); an empty one goes."""
         if values == self.values(name):
             return False
-        return self._replace(name, [",".join(values)] if values else [])
+        return self._replace(
+            name, [reduce(lambda whole, member: join(join(whole, ","), member), values)] if values else []
+        )
 
     def remove(self, name: str) -> bool:
         """Take all lines of a header away."""
@@ -101,6 +106,8 @@ def split_list(text: str) -> list[str]:
 
 
 def _checked_name(name: str) -> bytes:
+    if not isinstance(name, str):
+        raise EditRefused("a header is named by a string")
     key = name.encode("latin-1", "replace")
     if _NAME.fullmatch(key) is None:
         raise EditRefused(f"{name!r} is not a header name")

@@ -9,6 +9,7 @@ from ruleproxy.messages.body import Body
 from ruleproxy.messages.headers import HeaderFields
 from ruleproxy.messages.nodes import ListNode, Node, ObjectNode
 from ruleproxy.messages.query import QueryFields
+from ruleproxy.messages.secrets import Secret, reveal
 from ruleproxy.messages.values import NIL, EditRefused, Value
 
 
@@ -118,7 +119,7 @@ class HeaderPlace:
         """See `Place`."""
         return self.headers.get(self.name)
 
-    def values(self) -> list[str]:
+    def values(self) -> list[str | Secret]:
         """The members of the comma list."""
         return self.headers.values(self.name)
 
@@ -126,9 +127,9 @@ class HeaderPlace:
         """See `Place`; a list of strings becomes a comma list."""
         if isinstance(value, list | ListNode):
             members = list(value)
-            if not all(isinstance(member, str) for member in members):
+            if not all(isinstance(member, str | Secret) for member in members):
                 raise EditRefused(f"header {self.name} takes a list of strings")
-            return self.headers.write_values(self.name, [str(member) for member in members])
+            return self.headers.write_values(self.name, members)
         return self.headers.write(self.name, value)
 
     def remove(self) -> bool:
@@ -177,16 +178,16 @@ class QueryFieldsPlace:
 
     def write(self, value: Value) -> bool:
         """See `Place`; takes the text behind the `?`."""
-        if not isinstance(value, str) or not value.isascii():
+        if not isinstance(value, str | Secret) or not reveal(value).isascii():
             raise EditRefused("request.query takes a string of ASCII characters, or is written member by member")
         before = self.query.text
-        self.query.become(value.encode())
+        self.query.become(value)
         return before != self.query.text
 
     def remove(self) -> bool:
         """See `Place`."""
         before = self.query.text
-        self.query.become(b"")
+        self.query.become("")
         return bool(before)
 
     def merge(self, members: dict[str, Value], *, replace: bool) -> None:
@@ -234,6 +235,8 @@ class AttributePlace:
 
     def write(self, value: Value) -> bool:
         """See `Place`."""
+        if isinstance(value, Secret) and not self._name.startswith("upstream."):
+            raise EditRefused(f"{value} goes into headers, the query or upstream: not into {self._name}")
         return self._write(value)
 
     def remove(self) -> bool:

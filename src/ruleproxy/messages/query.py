@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import quote, unquote_plus
 
 from ruleproxy.messages.journal import Journal
-from ruleproxy.messages.secrets import Secret, Written, reveal
+from ruleproxy.messages.secrets import Secret, Written, reveal, url_text
 from ruleproxy.messages.values import NIL, EditRefused, Nil
 
 _FORBIDDEN: Final = re.compile("[\x00-\x20\x7f#]")
@@ -18,10 +18,10 @@ class QueryFields:
 
     __slots__ = ("_journal", "_secrets", "text")
 
-    def __init__(self, text: bytes, journal: Journal) -> None:
+    def __init__(self, text: bytes, journal: Journal, secrets: Written) -> None:
         self.text = text
         self._journal = journal
-        self._secrets = Written()
+        self._secrets = secrets
 
     def get(self, name: str) -> str | Secret | Nil:
         """The decoded value of a member (empty without `=`); `NIL` where there is none."""
@@ -36,6 +36,8 @@ class QueryFields:
 
     def put(self, name: str, value: str | Secret) -> bool:
         """Write a member at the place of the first of its name, or as the last one."""
+        if not isinstance(name, str):
+            raise EditRefused("a query member is named by a string")
         if not isinstance(value, str | Secret):
             raise EditRefused(f"query member {name} takes a string")
         self._secrets.add((value,))
@@ -49,11 +51,14 @@ class QueryFields:
         """Take a member away."""
         return self._replace(name, None, None)
 
-    def become(self, text: bytes) -> None:
+    def become(self, value: str | Secret) -> None:
         """Be another query altogether."""
+        text = url_text(value, "request.query").encode("latin-1")
+        self._secrets.add((value,))
         if _FORBIDDEN.search(text.decode("latin-1")) is not None:
             raise EditRefused("a query cannot hold spaces, control characters or #")
-        self._change(text, "query", self.text.decode("latin-1") or None, text.decode("latin-1") or None)
+        before, after = (self._show(state.decode("latin-1") or None) for state in (self.text, text))
+        self._change(text, "query", before, after)
 
     def _segments(self) -> list[tuple[str, str]]:
         parts = (segment.partition("=") for segment in self.text.decode("latin-1").split("&") if segment)

@@ -8,6 +8,7 @@ from ruleproxy.language.signatures import Choice, Element, Example, Form, Place,
 from ruleproxy.language.types import ANY
 from ruleproxy.messages import places, values
 from ruleproxy.messages.nodes import ListNode, ObjectNode, plain
+from ruleproxy.messages.secrets import Secret
 from ruleproxy.messages.values import NIL, EditRefused
 from ruleproxy.verbs.blocks import leading, text_blocks
 from ruleproxy.verbs.context import Context
@@ -26,7 +27,7 @@ def _add_to(context: Context, value: values.Value, place: Sequence[places.Place]
 
 
 def _add_to_header(target: places.HeaderPlace, value: values.Value, position: str) -> None:
-    if not isinstance(value, str):
+    if not isinstance(value, str | Secret):
         raise EditRefused(f"header {target.name} takes strings, this is {places.kind_of(value)}")
     members = target.values()
     if value not in members:

@@ -11,7 +11,7 @@ from ruleproxy.verbs.context import Context
 
 def _fake_stream(context: Context, options: values.Value = None) -> None:
     ping_every = (options or {}).get("ping_every")
-    if ping_every is not None and not ping_every > 0:
+    if ping_every is not None and not (isinstance(ping_every, int | float) and ping_every > 0):
         raise EditRefused("ping_every takes a duration above zero, such as 10s")
     context.fake_stream(ping_every)
 

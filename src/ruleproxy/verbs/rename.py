@@ -13,6 +13,8 @@ from ruleproxy.verbs.context import Context
 
 
 def _rename(context: Context, place: Sequence[places.Place], name: str) -> None:
+    if not isinstance(name, str):
+        raise EditRefused(f"rename takes a string as the new name, this is {places.kind_of(name)}")
     context.spend(len(place))
     for target in place:
         if isinstance(target, places.MemberPlace):

@@ -143,7 +143,7 @@ def check_file(
                 if parameters is not None:
                     type_expression(scope, parameters)
                 if (pack := packs.get(id(item))) is not None:
-                    check_pack(expansion.open_pack(setting, pack, item, findings), pack, expansion)
+                    check_pack(expansion.open_pack(scope, pack, item), pack, expansion)
             case syntax.Local(name=name):
                 later.discard(name)
                 declared.append(check_local(scope, item))

@@ -14,7 +14,7 @@ from ruleproxy.language.roots import ALL_ROOTS, BODIES, DATA, ROOT_SHAPES, ROOT_
 from ruleproxy.language.schemas import Shape
 from ruleproxy.language.source import Span
 from ruleproxy.language.suggestions import find_nearest
-from ruleproxy.language.types import ANY, JSON, Type
+from ruleproxy.language.types import ANY, JSON, Type, of
 
 ANYTHING = JSON.kinds - {"nil"}
 
@@ -161,6 +161,8 @@ def take_step(scope: Scope, walk: Walk, step: syntax.Step, path: syntax.Path) ->
             walk.type = Type(frozenset(("object",)), "failure.error.there")
     elif walk.key[0] == "parameters" and len(walk.key) == 2:
         check_parameter(scope, walk.key[1], step.span)
+        if walk.key[1] in scope.setting.secret_parameters:
+            walk.type = of("secret")
     if not walk.many and is_stable(walk.key):
         walk.type = scope.facts.get(walk.key, walk.type)
 

@@ -177,7 +177,7 @@ def check_written_kind(scope: Scope, place: Key, value: syntax.Expression, known
     if wanted is None or known == ANY:
         return
     there = known.kinds - {"nil", "null"}
-    if there and not there & (wanted | {"secret"}):
+    if there and not there & (wanted | ({"secret"} if "string" in wanted else frozenset())):
         offer = (
             (f"text({scope.findings.text(value.span)})",)
             if there <= {"int", "float", "bool"} and "string" in wanted

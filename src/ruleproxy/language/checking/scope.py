@@ -57,6 +57,7 @@ class Setting:
     check_literal: CheckLiteral | None
     shapes: Shapes = field(default_factory=Shapes)
     used_parameters: set[str] = field(default_factory=set)
+    secret_parameters: frozenset[str] = frozenset()
     writes: list[Write] = field(default_factory=list)
 
 

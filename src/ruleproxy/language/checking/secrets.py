@@ -1,4 +1,4 @@
-"""Where a secret is in a value: in a call that gives one, a variable that holds one, or a table around either."""
+"""Where a secret is in a value: in a call that gives one, in what holds one, or in a table around either."""
 
 from __future__ import annotations
 
@@ -25,6 +25,9 @@ def find_secret(scope: Scope, value: syntax.Expression) -> Span | None:
                 return node.span
             case syntax.Call(function=name) if name in functions and not takes_secrets(functions[name]):
                 continue  # said of the call
+            case syntax.Path(base=syntax.Name(name="parameters"), steps=(syntax.Member(name=name), *_), span=span):
+                if name in scope.setting.secret_parameters:
+                    return span
             case syntax.Path(base=syntax.Name(name=name), span=span) if name in scope.variables:
                 held = scope.variables[name].value
                 if held is not None and find_secret(without(scope, name), held) is not None:

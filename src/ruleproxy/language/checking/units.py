@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 
 from ruleproxy.language import syntax
 from ruleproxy.language.checking.findings import Findings
-from ruleproxy.language.checking.scope import Key, KeyStep, Setting
+from ruleproxy.language.checking.scope import Key, KeyStep, Scope, Setting, literal_string
+from ruleproxy.language.checking.secrets import find_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,11 @@ class Expansion:
     rules: list[tuple[Unit, Findings, syntax.Rule]] = field(default_factory=list)
     units: int = 0
 
-    def open_pack(self, setting: Setting, pack: UsedPack, use: syntax.Use, user: Findings) -> Unit:
-        """The unit that a `use` stands for; what it writes is kept beside what the others do."""
+    def open_pack(self, scope: Scope, pack: UsedPack, use: syntax.Use) -> Unit:
+        """The unit that a `use` in a scope stands for; what it writes is kept beside what the others do."""
         self.units += 1
-        own = replace(setting, parameters=pack.parameters, used_parameters=set())
-        return Unit(own, self.units, pack.prefix, use, user)
+        given = () if use.parameters is None else use.parameters.fields
+        secrets = {literal_string(field.key) for field in given if field.key and find_secret(scope, field.value)}
+        own = replace(scope.setting, parameters=pack.parameters, used_parameters=set(),
+                      secret_parameters=frozenset(name for name in secrets if name))  # fmt: skip
+        return Unit(own, self.units, pack.prefix, use, scope.findings)
