@@ -16,6 +16,12 @@ import click
 @click.option("--listen", metavar="HOST:PORT", help="Where clients connect (127.0.0.1:8787; port 0: any free).")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings (ruleproxy.toml, if there is one).")
 @click.option("--record", metavar="DIR", help="Write what passes as captures, credentials masked.")
+@click.option("--record-sample", metavar="PART", help="Record a part of the exchanges: 0.1 is every tenth.")
+@click.option("--record-only", metavar="CONDITION", help="Record what fits: 'response.status >= 400'.")
+@click.option("--record-files", metavar="N", help="Captures in the folder, at most (10000).")
+@click.option("--record-bytes", metavar="N", help="Bytes of captures in the folder, at most (1 GiB).")
+@click.option("--record-body", metavar="N", help="Bytes of one body in a capture, at most (8 MiB).")
+@click.option("--record-paused", is_flag=True, help="Record only once the control page says so.")
 @click.option("--log-format", metavar="text|json", help="How the line of each request looks.")
 @click.option("--base-path", metavar="PATH", help="What client paths begin with; it is not passed on.")
 @click.option("--allow-remote", is_flag=True, help="Allow an address that is not loopback.")
@@ -25,6 +31,12 @@ def command(
     listen: str | None,
     config: Path | None,
     record: str | None,
+    record_sample: str | None,
+    record_only: str | None,
+    record_files: str | None,
+    record_bytes: str | None,
+    record_body: str | None,
+    record_paused: bool,
     log_format: str | None,
     base_path: str | None,
     allow_remote: bool,
@@ -37,12 +49,19 @@ def command(
     from ruleproxy.proxy.assembly import assemble
     from ruleproxy.proxy.server import CannotListen, open_listener, run_server
     from ruleproxy.proxy.settings import BadSetting, read_settings
+    from ruleproxy.rehearsal.conditions import BadCondition
 
     flags = {
         "rules": rules,
         "upstreams": upstream,
         "listen": listen,
         "record": record,
+        "recording.sample": record_sample,
+        "recording.only": record_only,
+        "recording.files": record_files,
+        "recording.bytes": record_bytes,
+        "recording.body": record_body,
+        "recording.paused": record_paused or None,
         "log_format": log_format,
         "base_path": base_path,
         "allow_remote": allow_remote or None,
@@ -60,7 +79,11 @@ def command(
         listener = open_listener(settings.host, settings.port, allow_remote=settings.allow_remote)
     except CannotListen as error:
         _stop(1, str(error))
-    run_server(assemble(settings, listener, in_force), listener, settings)
+    try:
+        app = assemble(settings, listener, in_force)
+    except BadCondition as error:
+        _stop(2, f"--record-only:\n{error}")
+    run_server(app, listener, settings)
 
 
 def _stop(code: int, message: str) -> NoReturn:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import orjson
 from quart import Quart, Response, request
@@ -12,13 +12,24 @@ from quart import Quart, Response, request
 _LOCAL_NAMES = frozenset(("localhost", "localhost.localdomain"))
 
 
+class Switch(Protocol):
+    """What can be turned on and off."""
+
+    def switch(self, *, on: bool) -> None:
+        """Turn it on or off."""
+
+
 def make_control_app(
     status: Callable[[], Mapping[str, object]],
+    recording: Switch | None,
 ) -> Callable[[dict[str, Any], Any, Any], Awaitable[None]]:
-    """An ASGI application with `GET /_ruleproxy/status`: what `status()` returns, as JSON.
+    """An ASGI application with
+
+        GET  /_ruleproxy/status             what `status()` returns, as JSON
+        POST /_ruleproxy/recording/on|off   the switch of what is recorded; 409 where nothing was to be
 
     Every page answers 403 unless both the client and the name it called are this machine's own: a page in a
-    browser must not reach it through a name that was made to resolve to loopback.
+    browser must not reach it through a name that was made to resolve to loopback, nor switch anything.
     """
     app = Quart(__name__)
 
@@ -30,6 +41,18 @@ def make_control_app(
 
     @app.get("/_ruleproxy/status")
     async def show_status() -> Response:
+        return _json(status(), 200)
+
+    @app.post("/_ruleproxy/recording/<state>")
+    async def switch_recording(state: str) -> Response:
+        # Browsers say where a page comes from, and send what it wants: no page has a reason to.
+        if "Origin" in request.headers:
+            return _json({"error": "no web page may switch anything here"}, 403)
+        if state not in ("on", "off"):
+            return _json({"error": "recording is switched on or off"}, 404)
+        if recording is None:
+            return _json({"error": "there is nowhere to record to: start with --record DIR"}, 409)
+        recording.switch(on=state == "on")
         return _json(status(), 200)
 
     @app.errorhandler(404)

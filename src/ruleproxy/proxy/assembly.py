@@ -7,6 +7,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from ruleproxy import __version__
 from ruleproxy.engine.exchange import Exchange
@@ -18,13 +19,14 @@ from ruleproxy.messages.upstreams import Upstream
 from ruleproxy.proxy.access_log import AccessLog
 from ruleproxy.proxy.admin import make_control_app
 from ruleproxy.proxy.app import ProxyApp
-from ruleproxy.proxy.capturing import Recorder, RecordingForwarder
+from ruleproxy.proxy.capturing import Recorder, RecordingForwarder, RecordLimits
 from ruleproxy.proxy.forwarding import Exchange as ForwardedExchange
 from ruleproxy.proxy.forwarding import Forwarder
 from ruleproxy.proxy.reloading import RulesInForce
 from ruleproxy.proxy.server import url_of
 from ruleproxy.proxy.settings import Settings
 from ruleproxy.proxy.transport import SocketTransport, TransportLimits
+from ruleproxy.rehearsal.conditions import Condition
 
 _log = logging.getLogger("ruleproxy")
 
@@ -41,6 +43,7 @@ def assemble(
 
     Says `listening on URL` in the log once clients are served, and watches the rules from then on. `begin` makes
     another exchange of a request than the usual one; `log_to` is the file descriptor of the line that each gets.
+    Raises `BadCondition` where what is recorded is chosen by none.
     """
     url = url_of(listener)
     started = time.time()
@@ -48,9 +51,7 @@ def assemble(
     limits = ExchangeLimits(answer=settings.limits.body)
     tasks: set[asyncio.Task[None]] = set()
 
-    recorder = None
-    if settings.record is not None:
-        recorder = Recorder(settings.record, known=lambda: [secret.encode() for secret in rules.current.secrets])
+    recorder = None if settings.record is None else make_recorder(settings.record, settings, rules)
 
     def begin_recorded(request: Request) -> ForwardedExchange:
         exchange = Exchange(rules.current, request, upstreams, detailed=True, limits=limits, observe=rules.observe)
@@ -80,12 +81,25 @@ def assemble(
         begin or (begin_exchange if recorder is None else begin_recorded),
         forwarder(make_transport(settings)),
         AccessLog(log_to, settings.log_format),
-        control=make_control_app(show_status),
+        control=make_control_app(show_status, recorder),
         limits=settings.limits,
         timeouts=settings.timeouts,
         base_path=settings.base_path,
         on_start=start,
         on_stop=None if recorder is None else recorder.close,
+    )
+
+
+def make_recorder(folder: Path, settings: Settings, rules: RulesInForce) -> Recorder:
+    """What writes captures to a folder. Raises `BadCondition`."""
+    asked = settings.recording
+    condition = None if asked.only is None else Condition(asked.only, declared_upstreams(settings), "the condition")
+    return Recorder(
+        folder,
+        RecordLimits(sample=asked.sample, files=asked.files, total=asked.bytes, body=asked.body),
+        known=lambda: [secret.encode() for secret in rules.current.secrets],
+        wanted=None if condition is None else condition.holds,
+        paused=asked.paused,
     )
 
 

@@ -48,10 +48,12 @@ _NAME_LENGTH: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class RecordLimits:
-    """How much is recorded: files in the folder, their bytes together, bytes of one body; and how many exchanges,
-    and bytes of them, may wait to be written before further ones are left out.
+    """How much is recorded: which part of the exchanges (1.0: all, 0.1: every tenth), files in the folder, their bytes
+    together, bytes of one body; and how many exchanges, and bytes of them, may wait to be written before further ones
+    are left out.
     """
 
+    sample: float = 1.0
     files: int = 10_000
     total: int = 1024 * 1024 * 1024
     body: int = 8 * 1024 * 1024
@@ -62,8 +64,9 @@ class RecordLimits:
 class Recorder:
     """Writes exchanges to a folder (made with mode 0700 where there is none), one file each.
 
-    `known` gives the proxy's own secrets, which are masked wherever they stand. What a folder holds already counts
-    towards the limits.
+    `known` gives the proxy's own secrets, which are masked wherever they stand. `wanted` is asked in the recorder's
+    thread whether an exchange that is over is written. What a folder holds already counts towards the limits.
+    `paused`: nothing is recorded until `switch` says so.
     """
 
     def __init__(
@@ -72,8 +75,14 @@ class Recorder:
         limits: RecordLimits | None = None,
         *,
         known: Callable[[], Iterable[bytes]] = tuple,
+        wanted: Callable[[Capture], bool] | None = None,
+        paused: bool = False,
     ) -> None:
         self.folder = folder
+        self._wanted = wanted
+        self._paused = paused
+        self._share = 0.0
+        self._unfit = 0
         self._limits = limits or RecordLimits()
         self._known = known
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="captures")
@@ -87,18 +96,34 @@ class Recorder:
         self._full = False
 
     def wrap(self, exchange: Exchange, request: Request, trace: Callable[[], Any] | None = None) -> Exchange:
-        """The exchange as one that is recorded; itself once the folder is full.
+        """The exchange as one that is recorded; itself where it is not, and once the folder is full.
 
         `trace` is asked after the end, in the recorder's thread, for what the rules did (JSON values).
         """
-        if self._full:
+        if self._full or self._paused or not self._choose():
             return exchange
         return Recording(exchange, request, self, self._limits.body, trace)
+
+    def _choose(self) -> bool:
+        # Every so many-th, not by chance: what is recorded of the same traffic is the same.
+        self._share += self._limits.sample
+        if self._share < 1.0:
+            return False
+        self._share -= 1.0
+        return True
+
+    def switch(self, *, on: bool) -> None:
+        """Record from now on, or pause. Exchanges under way are finished as they were begun."""
+        if self._paused == on:
+            self._paused = not on
+            _log.info("recording to %s %s", self.folder, "goes on" if on else "pauses")
 
     def status(self) -> dict[str, object]:
         """What there is to say of it on the control pages."""
         return {
             "folder": str(self.folder),
+            "on": not (self._paused or self._full),
+            "unfit": self._unfit,
             "written": self._written,
             "left_out": self._dropped,
             "files": self._files,
@@ -131,7 +156,11 @@ class Recorder:
 
     def _write(self, recording: Recording, size: int) -> None:
         try:
-            capture = mask_capture(recording.assemble(), self._known())
+            capture = recording.assemble()
+            if self._wanted is not None and not self._wanted(capture):
+                self._unfit += 1
+                return
+            capture = mask_capture(capture, self._known())
             text = render_capture(capture)
             if self._files >= self._limits.files or self._total + len(text) > self._limits.total:
                 self._full = True

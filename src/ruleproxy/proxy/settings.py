@@ -42,6 +42,20 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True)
+class Recording:
+    """What `record` writes: a part of the exchanges (1.0: all), at most so many files, bytes together and bytes of one
+    body, only exchanges that fit a condition; `paused` until the control page says so.
+    """
+
+    sample: float = 1.0
+    files: int = 10_000
+    bytes: int = 1024 * 1024 * 1024
+    body: int = 8 * 1024 * 1024
+    only: str | None = None
+    paused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything `serve` needs. The first of `upstreams` is the default one."""
 
@@ -52,6 +66,7 @@ class Settings:
     base_path: str = "/"
     allow_remote: bool = False
     record: Path | None = None
+    recording: Recording = field(default_factory=Recording)
     log_format: LogFormat = "text"
     ca_file: Path | None = None
     limits: Limits = field(default_factory=Limits)
@@ -89,6 +104,7 @@ def read_settings(flags: Mapping[str, object], environment: Mapping[str, str], c
     return Settings(
         upstreams=merged,
         limits=Limits(**values.pop("limits", {})),
+        recording=Recording(**values.pop("recording", {})),
         timeouts=Timeouts(**values.pop("timeouts", {})),
         **values,
     )
@@ -116,7 +132,7 @@ def _read_file(config: Path | None) -> dict[str, Given]:
     folder = config.parent
     given: dict[str, Given] = {}
     for key, value in document.items():
-        if key in ("limits", "timeouts") and isinstance(value, dict):
+        if key in ("limits", "recording", "timeouts") and isinstance(value, dict):
             items = {f"{key}.{name}": item for name, item in value.items()}
         else:
             items = {key: value}
@@ -234,11 +250,29 @@ def _parse_log_format(value: object) -> LogFormat:
 
 
 def _parse_size(value: object) -> int:
+    return _parse_whole(value, "number of bytes")
+
+
+def _parse_count(value: object) -> int:
+    return _parse_whole(value, "whole number")
+
+
+def _parse_whole(value: object, what: str) -> int:
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-        raise ValueError(f"expected a number of bytes above 0, got {value!r}")
+        raise ValueError(f"expected a {what} above 0, got {value!r}")
     return value
+
+
+def _parse_share(value: object) -> float:
+    try:
+        share = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else 0.0
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise ValueError(f"expected a part above 0 and up to 1 (0.1: every tenth), got {value!r}")
+    return share
 
 
 def _parse_seconds(value: object) -> float:
@@ -259,8 +293,14 @@ _PARSERS: Mapping[str, Callable[[object], object]] = {
     "record": _parse_path,
     "log_format": _parse_log_format,
     "ca_file": _parse_path,
+    "recording.sample": _parse_share,
+    "recording.files": _parse_count,
+    "recording.bytes": _parse_size,
+    "recording.body": _parse_size,
+    "recording.only": _parse_text,
+    "recording.paused": _parse_switch,
     **{f"limits.{item.name}": _parse_size for item in fields(Limits)},
     **{f"timeouts.{item.name}": _parse_seconds for item in fields(Timeouts)},
 }
 
-_FLAGS = {"upstreams": "--upstream"}
+_FLAGS = {"upstreams": "--upstream"} | {f"recording.{item.name}": f"--record-{item.name}" for item in fields(Recording)}
