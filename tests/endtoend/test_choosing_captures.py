@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -21,9 +22,9 @@ def answer(request: ReceivedRequest) -> Script:
 
 
 @pytest.fixture
-def upstream() -> RecordingUpstream:
+def upstream() -> Iterator[RecordingUpstream]:
     with recording_upstream(answer) as running:
-        yield running  # type: ignore[misc]
+        yield running
 
 
 def ask(proxy: ServerProcess, *paths: str) -> None:
