@@ -218,3 +218,31 @@ end
     assert not found.can_drop
     assert found.needs_response_body
     assert found.needs_request_body
+
+
+def test_what_neighbours_are_asked_for_is_read() -> None:
+    """What stands behind `previous`, `next`, `first` and `last` is part of what a rule reads."""
+    effects = effects_of(
+        """rule "a" on request then
+  for message in request.body.messages do
+    strip block in message.content where not (block.tool_use_id in previous(message).content[*].id)
+    local reply = next(message)
+    if reply.role == "user" and first(reply.content).type == "text" then
+      note last(request.body.system).text
+    end
+  end
+end
+"""
+    )
+    assert {
+        "request.body.messages[*].content[*].id",
+        "request.body.messages[*].role",
+        "request.body.messages[*].content[*].type",
+        "request.body.system[*].text",
+    } <= effects.reads
+
+
+def test_what_functions_compute_is_no_place() -> None:
+    """A field of what a function made is not read from the message; what the function was given is."""
+    effects = effects_of_condition('capture(request.path, [[(?P<id>a+)]]).id == "a"')
+    assert effects.reads == {"request.path"}

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ruleproxy.commands._where import count, shows_colour, stop
+from ruleproxy.commands._where import shows_colour, stop
+from ruleproxy.language.counts import count
 
 if TYPE_CHECKING:
     from ruleproxy.engine.ruleset import Ruleset

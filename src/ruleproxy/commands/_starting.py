@@ -6,6 +6,8 @@ import logging
 import sys
 from typing import TYPE_CHECKING, TextIO
 
+from ruleproxy.language.counts import count
+
 if TYPE_CHECKING:
     from ruleproxy.proxy.reloading import RulesInForce
     from ruleproxy.proxy.settings import Settings
@@ -36,8 +38,7 @@ def load_in_force(settings: Settings, *, named: bool) -> RulesInForce:
     loaded = in_force.load_first()
     if loaded.ruleset is None:
         problems = describe_problems(loaded, colour=sys.stderr.isatty())
-        count = f"{loaded.errors} error{'' if loaded.errors == 1 else 's'}"
-        raise CannotStart(1, f"the rules are broken: {count}\n{problems}")
+        raise CannotStart(1, f"the rules are broken: {count(loaded.errors, 'error')}\n{problems}")
     return in_force
 
 

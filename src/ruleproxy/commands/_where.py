@@ -46,11 +46,6 @@ def shows_colour(stream: TextIO | None = None) -> bool:
     return (stream or sys.stdout).isatty() and not os.environ.get("NO_COLOR")
 
 
-def count(number: int, noun: str) -> str:
-    """`1 error`, `2 errors`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def stop(code: int, message: str) -> NoReturn:
     """Say on standard error why nothing was done, and end."""
     click.echo(f"ruleproxy: {message}", err=True)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ruleproxy.commands._where import count, read_where, shows_colour
+from ruleproxy.commands._where import read_where, shows_colour
+from ruleproxy.language.counts import count
 
 if TYPE_CHECKING:
     from ruleproxy.engine.loading import Loaded

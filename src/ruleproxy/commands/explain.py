@@ -12,6 +12,7 @@ import click
 
 from ruleproxy.commands._loading import load_or_stop
 from ruleproxy.commands._where import Where, read_where, stop
+from ruleproxy.language.counts import count
 
 if TYPE_CHECKING:
     from ruleproxy.captures.capture import Capture
@@ -90,7 +91,8 @@ def read(file: Path) -> Capture:
         if message.withheld:
             click.echo(f"ruleproxy: {file}: no body of the {part} was recorded: {message.withheld}", err=True)
         elif message.truncated:
-            click.echo(f"ruleproxy: {file}: {message.truncated} bytes of the {part} were not recorded", err=True)
+            left_out = count(message.truncated, "byte")
+            click.echo(f"ruleproxy: {file}: the record of the {part} leaves out {left_out}", err=True)
     return capture
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ruleproxy.commands._loading import load_or_stop
-from ruleproxy.commands._where import count, read_where
+from ruleproxy.commands._where import read_where
+from ruleproxy.language.counts import count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

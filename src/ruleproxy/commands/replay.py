@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from ruleproxy.commands._loading import load_or_stop
-from ruleproxy.commands._where import count, stop
+from ruleproxy.commands._where import stop
+from ruleproxy.language.counts import count
 
 if TYPE_CHECKING:
     from httpx import AsyncBaseTransport

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ruleproxy.commands._loading import load_or_stop
-from ruleproxy.commands._where import Where, count, read_where, stop
+from ruleproxy.commands._where import Where, read_where, stop
+from ruleproxy.language.counts import count
 
 if TYPE_CHECKING:
     from ruleproxy.captures.capture import Capture, CapturedRequest

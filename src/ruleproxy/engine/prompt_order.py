@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
+from ruleproxy.language.counts import count
+
 MARK = "cache_control"
 
 
@@ -33,17 +35,17 @@ def describe_prompt_change(came: bytes, went: bytes) -> str | None:
     marks = sum(part.marks for part in before)
     if index is None:
         moved = _changed_marks(before, after)
-        return "tools, system and messages as sent" + (f" but for {_count(moved, 'cache mark')}" if moved else "")
+        return "tools, system and messages as sent" + (f" but for {count(moved, 'cache mark')}" if moved else "")
     pointer = (before if index < len(before) else after)[index].pointer
     behind = sum(part.marks for part in before[:index])
     if not marks:
         where = "; the client sent no cache marks"
     elif behind == marks:
-        where = f", behind the client's {_count(marks, 'cache mark')}"
+        where = f", behind the client's {count(marks, 'cache mark')}"
     elif behind:
-        where = f", behind {behind} of the client's {_count(marks, 'cache mark')}"
+        where = f", behind {behind} of the client's {count(marks, 'cache mark')}"
     else:
-        where = f", before the client's {_count(marks, 'cache mark')}"
+        where = f", before the client's {count(marks, 'cache mark')}"
     return f"in the provider's reading order the first change is at {pointer}{where}"
 
 
@@ -111,7 +113,3 @@ def _part(pointer: str, value: Any) -> Part:
 
 def _changed_marks(before: list[Part], after: list[Part]) -> int:
     return sum(abs(one.marks - other.marks) for one, other in zip(before, after, strict=True))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

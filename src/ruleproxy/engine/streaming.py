@@ -16,6 +16,7 @@ from ruleproxy.engine.compiling import CompiledRule
 from ruleproxy.engine.context import RunContext, StreamState
 from ruleproxy.engine.running import Outcome, RequiredRuleFailed, Verdict, run_rules
 from ruleproxy.language import syntax
+from ruleproxy.language.counts import count
 from ruleproxy.language.effects import conjuncts
 from ruleproxy.messages.event import EditedEvent
 from ruleproxy.messages.journal import Journal
@@ -81,7 +82,7 @@ class StreamRules:
             for verdict in [name for name in _TELLING if counts[name]] or [quiet]:
                 outcome = self._samples.get((id(rule), verdict)) or Outcome(rule, verdict)
                 if verdict != "unmatched":
-                    of = f"{counts[verdict]} of {self._context.stream.events} events"
+                    of = f"{counts[verdict]} of {count(self._context.stream.events, 'event')}"
                     outcome = replace(outcome, remarks=(*outcome.remarks, of))
                 found.append(outcome)
         return found

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from ruleproxy.engine.running import FalseLeg
 from ruleproxy.engine.trace import BodyTrace, RuleTrace, SideTrace, Trace
+from ruleproxy.language.counts import count, group
 from ruleproxy.messages.journal import Edit
 
 INDENT = " " * 13
@@ -32,7 +33,7 @@ def _lines(trace: Trace) -> Iterable[str]:
 
 
 def _side(side: SideTrace, digest: str) -> Iterable[str]:
-    candidates = f"{side.on_side} on {side.side}, {len(side.rules)} candidate{'' if len(side.rules) == 1 else 's'}"
+    candidates = f"{side.on_side} on {side.side}, {count(len(side.rules), 'candidate')}"
     yield f"{side.side}  {'  '.join(side.subject)}   rules {digest[:7]} ({candidates})"
     yield ""
     reached = [rule for rule in side.rules if rule.verdict != "unreached"]
@@ -61,13 +62,13 @@ def _rule(rule: RuleTrace, names: int, places: int) -> Iterable[str]:
     yield from (f"{INDENT}{_one_line(remark)}" for remark in dict.fromkeys(rule.remarks))
 
 
-def _unreached(reached: Sequence[RuleTrace], count: int) -> str:
+def _unreached(reached: Sequence[RuleTrace], number: int) -> str:
     last = reached[-1]
     why = "failed, required" if last.failure is not None else ""
     for decision in last.decisions:
         if decision.startswith(("stop", "respond", "retry", "drop")):
             why = decision
-    return f'{count} rule{"" if count == 1 else "s"} after "{last.name}" ({why})'
+    return f'{count(number, "rule")} after "{last.name}" ({why})'
 
 
 def _summary(side: SideTrace) -> Iterable[str]:
@@ -81,7 +82,7 @@ def _summary(side: SideTrace) -> Iterable[str]:
         yield f"  body    {_body(side.body)}"
     if side.prompt is not None and side.answered is None:
         yield f"  cache   {side.prompt}"
-    yield f"  cost    {_number(side.steps)} step{'' if side.steps == 1 else 's'} of {_number(side.step_budget)}"
+    yield f"  cost    {count(side.steps, 'step')} of {group(side.step_budget)}"
 
 
 def _body(body: BodyTrace) -> str:
@@ -89,9 +90,9 @@ def _body(body: BodyTrace) -> str:
     if not body.came and not body.went:
         return "none"
     if not body.values_changed and body.came == body.went == body.reused:
-        return f"{_number(body.came)} bytes as they came{reason}"
-    values = f"{_number(body.values_changed)} value{'' if body.values_changed == 1 else 's'} changed"
-    return f"{_number(body.came)} -> {_number(body.went)} bytes, {values}, {_number(body.reused)} bytes reused{reason}"
+        return f"{count(body.came, 'byte')} as {'it' if body.came == 1 else 'they'} came{reason}"
+    sizes = f"{group(body.came)} -> {count(body.went, 'byte')}"
+    return f"{sizes}, {count(body.values_changed, 'value')} changed, {count(body.reused, 'byte')} reused{reason}"
 
 
 def render_leg(leg: FalseLeg) -> list[str]:
@@ -122,7 +123,7 @@ def _change(edit: Edit) -> str:
         return _cut(after if before is None else before)
     long = _CUT.fullmatch(before), _CUT.fullmatch(after)
     if long[0] is not None and long[1] is not None:
-        return f"{_number(int(long[0][2]))} -> {_number(int(long[1][2]))} characters"
+        return f"{group(int(long[0][2]))} -> {group(int(long[1][2]))} characters"
     return f"{_cut(before)} -> {_cut(after)}"
 
 
@@ -132,12 +133,8 @@ def _cut(value: str | None) -> str:
     shown, length = (match[1], int(match[2])) if match is not None else (text, len(text))
     if length <= WIDEST_VALUE:
         return text
-    return f"{shown[: WIDEST_VALUE - 12]}… ({_number(length)} characters)"
+    return f"{shown[: WIDEST_VALUE - 12]}… ({group(length)} characters)"
 
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def _number(number: int) -> str:
-    return f"{number:,}".replace(",", " ")

@@ -17,6 +17,7 @@ from ruleproxy.engine.running import FalseLeg, Outcome
 from ruleproxy.engine.sides import Pass
 from ruleproxy.engine.trace import BodyTrace, RuleTrace, SideTrace, Trace, to_dict
 from ruleproxy.engine.trace_text import render_trace
+from ruleproxy.language.counts import count
 from ruleproxy.messages.journal import Edit
 
 __all__ = ["Trace", "mask_edit", "render_trace", "to_dict", "trace_exchange", "trace_rule"]
@@ -83,7 +84,7 @@ def _subject_of(context: RunContext) -> tuple[str, ...]:
             content_type = came.headers.get("content-type")
             return (str(came.status), *([content_type] if isinstance(content_type, str) else []))
         case "event":
-            return (f"{context.stream.events} events",)
+            return (count(context.stream.events, "event"),)
         case _:
             failure = context.failure
             return () if failure is None else (failure.kind, mask_text(str(failure.error["message"])))

@@ -17,6 +17,9 @@ READ_FROM_BODY = ("request.body", "request.model", "request.wants_stream", "orig
 OPENS_REQUEST = frozenset({"fake_stream", "collect_stream", "repair_stream"})
 """Verbs that look into the request's body although no argument of theirs names it."""
 
+PICKING = frozenset({"first", "last", "previous", "next"})
+"""Functions that give an element of a list in the message."""
+
 MAY_FAIL = ("..", "<", "<=", ">", ">=", "+", "-")
 """Operators that fail the rule on a value of the wrong kind."""
 
@@ -169,7 +172,8 @@ def every(paths: Origins) -> Origins:
 def show_path(walk: Walk, path: syntax.Path) -> Origins:
     """A path as text, through the variable that it begins with; nothing for what is in no message."""
     if isinstance(path.base, syntax.Call):
-        return ()
+        # What computes gives a value of its own; what picks an element gives a place in the message.
+        return origins_of(walk, path) if path.base.function in PICKING and path.steps else ()
     name = path.base.name
     bases = walk.origins.get(name, (name,) if name in ALL_ROOTS else ())
     return tuple(follow(base, path.steps) for base in bases)

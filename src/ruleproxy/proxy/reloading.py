@@ -15,6 +15,7 @@ from typing import Any
 from ruleproxy.engine.loading import Loaded, load_rules
 from ruleproxy.engine.ruleset import EMPTY, Ruleset
 from ruleproxy.engine.running import Outcome
+from ruleproxy.language.counts import count
 from ruleproxy.language.diagnostics import Severity
 from ruleproxy.language.exporting import to_dict
 from ruleproxy.language.reporting import render_all
@@ -125,8 +126,8 @@ class RulesInForce:
         """What the control page says of the rules."""
         rejected = self._rejected
         verdicts: dict[str, dict[str, int]] = {}
-        for (name, verdict), count in sorted(self.counts.items()):
-            verdicts.setdefault(name, {})[verdict] = count
+        for (name, verdict), times in sorted(self.counts.items()):
+            verdicts.setdefault(name, {})[verdict] = times
         return {
             "rules": {
                 "hash": self.current.digest[:7],
@@ -150,7 +151,7 @@ class RulesInForce:
 
 def describe(rules: int, files: int) -> str:
     """`3 rules from 2 files`."""
-    return f"{rules} rule{'' if rules == 1 else 's'} from {files} file{'' if files == 1 else 's'}"
+    return f"{count(rules, 'rule')} from {count(files, 'file')}"
 
 
 def describe_problems(loaded: Loaded, *, colour: bool = False) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ruleproxy.engine.events import Send
 from ruleproxy.engine.masking import mask_header, mask_path, mask_text
+from ruleproxy.language.counts import count
 from ruleproxy.messages.headers import HeaderFields
 from ruleproxy.messages.journal import Edit, Journal
 from ruleproxy.messages.message import Headers, Request
@@ -54,7 +55,7 @@ def compare_bodies(came: bytes, went: bytes) -> list[Edit]:
     try:
         before, after = json.loads(came), json.loads(went)
     except (ValueError, RecursionError):
-        return [Edit("~", "", f"{len(came)} bytes", f"{len(went)} bytes")]
+        return [Edit("~", "", count(len(came), "byte"), count(len(went), "byte"))]
     return list(compare_values(before, after)) or [Edit("~", "", "the same value", "spelled otherwise")]
 
 

@@ -10,6 +10,7 @@ from ruleproxy.engine.expressions import CannotCompile
 from ruleproxy.engine.running import Outcome, Verdict, show_value
 from ruleproxy.engine.vocabulary import load_vocabulary
 from ruleproxy.language import syntax
+from ruleproxy.language.counts import count
 from ruleproxy.messages.values import EditRefused
 from ruleproxy.rehearsal.finished import Finished
 from ruleproxy.rehearsal.givens import BadTest, folder_of, suggest
@@ -52,7 +53,7 @@ def _check(expect: syntax.Expect, finished: Finished) -> list[str]:
         case "retried":
             retries = max(len(finished.client.sends) - 1, 0)
             met = retries == subject if isinstance(subject, int) else retries > 0
-            return [] if met else [f"retried {retries} times"]
+            return [] if met else [f"retried {count(retries, 'time')}"]
         case verdict if verdict in VERDICTS and isinstance(subject, str):
             found = find_verdicts(expect, subject, finished)
             return [] if verdict in found else [f"it is {' and '.join(dict.fromkeys(found))}"]
@@ -131,4 +132,4 @@ def _check_snapshot(name: str, finished: Finished) -> list[str]:
 
 def _first_lines(known: str, fresh: str) -> list[str]:
     lines = list(unified_diff(known.splitlines(), fresh.splitlines(), "accepted", "now", n=1, lineterm=""))
-    return lines[:24] + ([f"… and {len(lines) - 24} lines more"] if len(lines) > 24 else [])
+    return lines[:24] + ([f"… and {count(len(lines) - 24, 'line')} more"] if len(lines) > 24 else [])

@@ -32,7 +32,7 @@ def _move(
             continue
         _bring(there, moved, position)
     if texts:
-        context.remark(f"{texts} of {len(place)} have string content, not visited")
+        context.remark(f"{texts} of {len(place)} {'has' if texts == 1 else 'have'} string content, not visited")
 
 
 def _move_is_idle(

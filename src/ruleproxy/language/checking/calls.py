@@ -10,6 +10,7 @@ from ruleproxy.language.checking.kinds import needs, with_article
 from ruleproxy.language.checking.patterns import check_pattern
 from ruleproxy.language.checking.results import refine
 from ruleproxy.language.checking.scope import Scope, bare, literal_string
+from ruleproxy.language.counts import count
 from ruleproxy.language.signatures import Function
 from ruleproxy.language.source import Span
 from ruleproxy.language.types import ANY, Type
@@ -63,7 +64,7 @@ def check_count(scope: Scope, call: syntax.Call, function: Function) -> bool:
 def count_words(least: int, most: int | None) -> str:
     """How many arguments, as words."""
     if most is None:
-        return f"at least {least} argument{'' if least == 1 else 's'}"
+        return f"at least {count(least, 'argument')}"
     numbers = str(least) if least == most else f"{least} to {most}"
     return f"{numbers if most else 'no'} argument{'' if most == 1 else 's'}"
 

@@ -1,0 +1,13 @@
+"""Numbers of things as people write them."""
+
+from __future__ import annotations
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 byte`, `2 bytes`, `218 114 bytes`; `plural` where an s does not make it."""
+    return f"{group(number)} {noun if number == 1 else plural or noun + 's'}"
+
+
+def group(number: int) -> str:
+    """A number with spaces between its thousands."""
+    return f"{number:,}".replace(",", " ")
