@@ -14,6 +14,7 @@ from ruleproxy.language.checking.findings import Findings
 from ruleproxy.language.checking.overwritten import check_overwritten
 from ruleproxy.language.checking.prompts import check_prompts
 from ruleproxy.language.checking.removed import check_removed
+from ruleproxy.language.checking.retries import check_retries
 from ruleproxy.language.checking.rules import check_rule
 from ruleproxy.language.checking.scope import CheckLiteral, Scope, Setting, Variable
 from ruleproxy.language.checking.sequence import place_rules
@@ -84,6 +85,7 @@ def check_together(expansion: Expansion, setting: Setting) -> None:
     check_reach(rules)
     check_removed(rules)
     check_overwritten(rules)
+    check_retries(rules)
 
 
 def check_rule_names(files: Sequence[syntax.RulesFile], all_findings: Sequence[Findings]) -> None:
