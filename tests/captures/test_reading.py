@@ -17,8 +17,8 @@ from ruleproxy.captures.capture import (
     CapturedRequest,
     CapturedResponse,
 )
-from ruleproxy.captures.reading import BadCapture, CaptureFile, parse_capture, read_capture, read_captures
-from ruleproxy.captures.writing import render_capture, write_capture
+from ruleproxy.captures.reading import BadCapture, parse_capture, read_capture
+from ruleproxy.captures.writing import render_capture
 
 FILE = Path("session.json")
 
@@ -173,23 +173,6 @@ def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
     file.write_bytes(b'{"request": ' + b" " * 100)
     with pytest.raises(BadCapture, match="larger than 100 bytes"):
         read_capture(file, size_limit=100)
-
-
-def test_a_folder_is_read_in_order_and_goes_on_past_bad_files(tmp_path: Path) -> None:
-    """By name; hidden files, other files and accepted outcomes are no captures; what cannot be read is named."""
-    (tmp_path / "more").mkdir()
-    for name in ("b.json", "a.json", "more/c.json", ".hidden.json", "a.expected.json", "notes.txt"):
-        write_capture(tmp_path / name, Capture(CapturedRequest("GET", b"/" + name.encode(), [])))
-    (tmp_path / "ab.json").write_bytes(b"\0\1\2")
-    (tmp_path / "z.json").mkdir()
-    found = list(read_captures(tmp_path))
-    assert [item.file.name for item in found] == ["a.json", "ab.json", "b.json", "c.json", "z.json"]
-    assert [isinstance(item, CaptureFile) for item in found] == [True, False, True, True, False]
-    assert "is a directory" in str(found[-1])
-    assert [item.file for item in read_captures(tmp_path / "a.json")] == [tmp_path / "a.json"]
-    missing = next(read_captures(tmp_path / "nowhere"))
-    assert isinstance(missing, BadCapture)
-    assert missing.problem == "cannot be read: no such file or directory"
 
 
 def test_unfinished_and_odd_events_keep_their_bytes() -> None:

@@ -57,7 +57,7 @@ def test_no_captures(tmp_path: Path) -> None:
     (tmp_path / "captures").mkdir()
     done = run_ruleproxy(tmp_path, "test", "--captures", "captures")
     assert done.returncode == 1
-    assert "no captures in captures" in done.stderr
+    assert "no capture in captures" in done.stderr
 
 
 def test_unknown_option(tmp_path: Path) -> None:

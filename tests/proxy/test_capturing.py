@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from ruleproxy.captures.capture import Capture
-from ruleproxy.captures.reading import CaptureFile, read_captures
+from ruleproxy.captures.finding import find_captures
 from ruleproxy.messages.message import Headers, Request
 from ruleproxy.proxy.capturing import Recorder, Recording, RecordingForwarder, RecordLimits
 from ruleproxy.proxy.transport import SocketTransport, TransportLimits
@@ -81,9 +81,7 @@ async def exchange(
 
 
 def captured(folder: Path) -> list[Capture]:
-    found = list(read_captures(folder))
-    assert all(isinstance(item, CaptureFile) for item in found), found
-    return [item.capture for item in found if isinstance(item, CaptureFile)]
+    return [source.read() for source in find_captures(folder)]
 
 
 async def test_an_exchange_is_written_with_all_its_parts(tmp_path: Path, transport: SocketTransport) -> None:
@@ -150,7 +148,7 @@ async def test_names_sort_by_time_and_are_never_used_twice(tmp_path: Path, trans
         for path in (b"/a%2Fb/../c", b"/a%2Fb/../c", b"/", b"/bot/ghp_" + b"Pl4nt3d0" * 3, b"/" + b"x" * 500):
             await exchange(recorder, transport, upstream, ask(path))
     recorder.close()
-    names = sorted(item.file.name for item in read_captures(tmp_path))
+    names = sorted(source.file.name for source in find_captures(tmp_path))
     assert all(re.fullmatch(r"\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{8}-[A-Za-z0-9._-]+\.json", name) for name in names)
     shown = [name.split("-", 2)[2] for name in names]
     assert shown[:3] == ["a-2Fb-..-c.json", "a-2Fb-..-c.json", "root.json"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,9 +15,6 @@ from ruleproxy.messages.message import Headers
 SIZE_LIMIT: Final = 512 * 1024 * 1024
 """Bytes of a file: five parts of 64 MiB and the room that writing them takes."""
 
-ACCEPTED_SUFFIX: Final = ".expected.json"
-"""What accepted outcomes beside captures end in: they are no captures."""
-
 _BODIES: Final = ("body", "body_text", "body_base64", "body_as")
 
 
@@ -31,33 +26,6 @@ class BadCapture(Exception):
         self.file = file
         self.place = place
         self.problem = problem
-
-
-@dataclass(frozen=True, slots=True)
-class CaptureFile:
-    """A capture and where it was read."""
-
-    file: Path
-    capture: Capture
-
-
-def read_captures(path: Path) -> Iterator[CaptureFile | BadCapture]:
-    """The captures of a folder and those below it in the order of their names, or of one file; bad ones as what is
-    wrong with them. Files are read one by one, as they are asked for.
-    """
-    for file in find_captures(path):
-        try:
-            yield CaptureFile(file, read_capture(file))
-        except BadCapture as problem:
-            yield problem
-
-
-def find_captures(path: Path) -> list[Path]:
-    """The capture files of a folder and those below it, in the order of their names; a file is itself."""
-    if not path.is_dir():
-        return [path]
-    found = (file for file in path.rglob("*.json") if not file.name.endswith(ACCEPTED_SUFFIX))
-    return sorted(file for file in found if not any(name.startswith(".") for name in file.relative_to(path).parts))
 
 
 def read_capture(file: Path, *, size_limit: int = SIZE_LIMIT) -> Capture:

@@ -25,11 +25,12 @@ def load_or_stop(
     *,
     upstreams: Sequence[Upstream] | None = None,
     environment: Mapping[str, str] | None = None,
+    to_stderr: bool = False,
 ) -> Ruleset:
     """The rules of these paths; `parameters`, `upstreams` and `environment` as in `load_rules`.
 
     Ends the program where something is wrong with them, with 1, or with 2 if they cannot be read; `undone` says what
-    was not done: `nothing was listed`.
+    was not done: `nothing was listed`; `to_stderr`: standard output is for something else.
     """
     from ruleproxy.engine.loading import load_rules
     from ruleproxy.language.diagnostics import Severity
@@ -42,6 +43,7 @@ def load_or_stop(
         if loaded.unreadable:
             sys.exit(2)
         errors = [found for found in loaded.diagnostics if found.severity is Severity.ERROR]
-        click.echo(render_all(errors, colour=shows_colour()), color=True)
+        stream = sys.stderr if to_stderr else sys.stdout
+        click.echo(render_all(errors, colour=shows_colour(stream)), stream, color=True)
         stop(1, f"{undone}: {count(loaded.errors, 'error')} in the rules")
     return loaded.ruleset

@@ -40,7 +40,7 @@ def command(subject: str, rules: tuple[Path, ...], shape: str, upstream: tuple[s
         return
     capture = read(Path(subject))
     where = read_where(rules, upstream, config)
-    trace = run(Path(subject), capture, where)
+    trace = run(capture, where)
     if shape == "json":
         from ruleproxy.engine.trace import to_dict
 
@@ -106,15 +106,9 @@ def suggest(name: str) -> str:
     return "" if nearest is None else f"; did you mean {nearest}?"
 
 
-def run(file: Path, capture: Capture, where: Where) -> Trace:
+def run(capture: Capture, where: Where) -> Trace:
     """What the rules do with a capture; ends the program where that cannot be told."""
-    from ruleproxy.commands.test import asked
-    from ruleproxy.rehearsal.driving import Unanswered
-    from ruleproxy.rehearsal.givens import declare
-    from ruleproxy.rehearsal.rehearsing import rehearse
+    from ruleproxy.rehearsal.rehearsing import trace_capture
 
     ruleset = load_or_stop(where.paths, "nothing was explained")
-    try:
-        return rehearse(capture, ruleset, declare(where.upstreams or asked(capture), ruleset.origins)).trace
-    except Unanswered as error:
-        stop(2, f"{file}: {error}")
+    return trace_capture(capture, ruleset, where.upstreams)

@@ -84,22 +84,24 @@ async def _replay_all(
     *,
     exact: bool,
 ) -> int:
-    from ruleproxy.captures.reading import BadCapture, CaptureFile, read_captures
+    from ruleproxy.captures.finding import find_captures
+    from ruleproxy.captures.reading import BadCapture
     from ruleproxy.proxy.forwarding import Forwarder
 
     forwarder = Forwarder(transport)
     replayed = differing = unreadable = 0
     try:
-        for found in (found for path in paths for found in read_captures(path)):
-            if isinstance(found, BadCapture):
-                click.echo(f"ruleproxy: {found}", err=True)
+        for source in (source for path in paths for source in find_captures(path)):
+            try:
+                capture = source.read()
+            except BadCapture as bad:
+                click.echo(f"ruleproxy: {bad}", err=True)
                 unreadable += 1
                 continue
-            assert isinstance(found, CaptureFile)
-            lines = await _replay_one(found.capture, ruleset, upstreams, headers, forwarder, exact=exact)
+            lines = await _replay_one(capture, ruleset, upstreams, headers, forwarder, exact=exact)
             replayed += 1
             differing += len(lines) > 1
-            click.echo(f"{found.file}  {lines[0]}")
+            click.echo(f"{source.name}  {lines[0]}")
             for line in lines[1:]:
                 click.echo(line)
     finally:

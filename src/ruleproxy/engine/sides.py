@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from ruleproxy.engine.context import Decisions, Failure, RunContext
 from ruleproxy.engine.events import Send
@@ -15,9 +16,11 @@ from ruleproxy.engine.streaming import StreamRules
 from ruleproxy.language.signatures import Side
 from ruleproxy.messages.edited import EditedRequest, EditedResponse
 from ruleproxy.messages.journal import Edit, Journal
-from ruleproxy.messages.message import Request, Response
+from ruleproxy.messages.message import Headers, Request, Response
 from ruleproxy.messages.nodes import ObjectNode
 from ruleproxy.messages.upstreams import Upstream
+
+_ENCODING: Final = b"accept-encoding"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,8 @@ class Sides:
 
     `passes` has every run in order, `contexts` the messages of the last one by side, `attempts` everything that went
     upstream, `own_edits` what the proxy itself changed on the first of it, `reused` how many bytes of the client's
-    body that had. `begun`: the answer has, so nothing is sent again.
+    body that had, `ruled_headers` the header lines of what went out last as the rules left them.
+    `begun`: the answer has, so nothing is sent again.
     """
 
     def __init__(
@@ -59,6 +63,8 @@ class Sides:
         self._observe = observe
         self._journal = Journal(detailed=detailed)
         self.edited = EditedRequest(request, upstreams, self._journal)
+        self.ruled_headers = self.edited.headers.lines
+        self._own_lines: Headers = []
         self.context = RunContext(request, self.edited, upstreams, self._journal)
         self.contexts: dict[str, RunContext] = {"request": self.context}
 
@@ -112,14 +118,28 @@ class Sides:
         """The request as it goes out now; it counts as sent."""
         ruled = sum(len(o.edits) for run in self.passes for o in run.outcomes if o.verdict == "changed")
         first = not len(self.attempts)
+        headers = self.edited.headers
+        self.ruled_headers = self._without_own(headers.lines)
         if uncompressed or any(self.rules(side) for side in ("response", "event", "failure")):
             # What has to be read is asked for uncompressed.
-            self.edited.headers.write("accept-encoding", "identity")
+            headers.write("accept-encoding", "identity")
+            self._own_lines = headers.lines
         send, reused = self._compose()
         if first:
             self.own_edits, self.reused = tuple(self._journal.edits[ruled:]), reused
         self.attempts.sends.append(send)
         return send
+
+    def _without_own(self, lines: Headers) -> Headers:
+        """The header lines without what the proxy wrote itself, where the request was sent before."""
+        if not self._own_lines:
+            return lines
+        asked = [line for line in self.ruled_headers if line[0].lower() == _ENCODING]
+        own = [line for line in self._own_lines if line[0].lower() == _ENCODING]
+        if own != [line for line in lines if line[0].lower() == _ENCODING]:
+            return lines
+        at = lines.index(own[0])
+        return [*lines[:at], *asked, *lines[at + 1 :]]
 
     def _compose(self) -> tuple[Send, int]:
         edited = self.edited

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypedDict
 
 from ruleproxy.language.diagnostics import Diagnostic, Label, Severity
@@ -68,10 +69,15 @@ def to_annotation(diagnostic: Diagnostic) -> str:
         "endColumn": place["end_column"],
         "title": diagnostic.code,
     }
-    written = ",".join(f"{name}={escape_property(str(value))}" for name, value in properties.items())
     details = [diagnostic.message, *([place["text"]] if place["text"] else [])]
     text = "\n".join([": ".join(details), *(f"help: {line}" for line in diagnostic.help)])
-    return f"::{ANNOTATIONS[diagnostic.severity]} {written}::{escape_text(text)}"
+    return annotate(ANNOTATIONS[diagnostic.severity], properties, text)
+
+
+def annotate(kind: str, properties: Mapping[str, object], text: str) -> str:
+    """An annotation of a kind (`error`, `warning`, `notice`)."""
+    written = ",".join(f"{name}={escape_property(str(value))}" for name, value in properties.items())
+    return f"::{kind} {written}::{escape_text(text)}"
 
 
 def escape_text(text: str) -> str:

@@ -30,7 +30,7 @@ class CollectingAnswer:
 
     async def write(self, data: bytes) -> None:
         """Take bytes of the body."""
-        self.answer.body += data
+        self.answer.pieces.append(data)
 
     async def end(self) -> None:
         """Take the end."""

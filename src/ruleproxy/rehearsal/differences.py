@@ -1,66 +1,160 @@
-"""What differs between a request as it came and as it would go out, as edits that a person can read."""
+"""What differs between two requests, or two answers, as edits that a person can read. Credentials are masked.
+
+Framing is the proxy's own affair: `content-length` is no difference.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import Any
+from typing import Any, Final
 
-from ruleproxy.engine.events import Send
+import msgspec
+import orjson
+
 from ruleproxy.engine.masking import mask_header, mask_path, mask_text
+from ruleproxy.engine.replying import is_event_stream
 from ruleproxy.language.counts import count
-from ruleproxy.messages.headers import HeaderFields
-from ruleproxy.messages.journal import Edit, Journal
-from ruleproxy.messages.message import Headers, Request
+from ruleproxy.messages.journal import Edit, Kind
+from ruleproxy.messages.message import Headers
 from ruleproxy.messages.nodes import escape_step
+from ruleproxy.wire.sse import Decoder, EventTooLargeError, ServerSentEvent
 
-_LONGEST = 200
+_LONGEST: Final = 200
 """Characters of a value that an edit keeps; its length is said of a longer one."""
+_FRAMING: Final = "content-length"
 
 
-def compare_requests(came: Request, went: Send) -> list[Edit]:
-    """Method, path, headers and body; not the upstream, which a client's request does not name."""
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A request as it is compared; `origin` is empty where it is not known."""
+
+    method: str
+    target: bytes
+    headers: Headers
+    body: bytes
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer as it is compared; `cut`: it broke off."""
+
+    status: int
+    headers: Headers
+    body: bytes
+    cut: bool = False
+
+
+def compare_requests(before: Outgoing, after: Outgoing) -> list[Edit]:
+    """Method, origin (where both are known), path, headers and body."""
     edits: list[Edit] = []
-    if came.method != went.method:
-        edits.append(Edit("~", "method", came.method, went.method))
-    if came.target != went.target:
-        edits.append(Edit("~", "path", *(mask_path(target.decode("latin-1")) for target in (came.target, went.target))))
-    edits += compare_headers(came.headers, went.headers)
-    edits += compare_bodies(came.body, went.body)
+    if before.method != after.method:
+        edits.append(Edit("~", "method", before.method, after.method))
+    if before.origin and after.origin and before.origin != after.origin:
+        edits.append(Edit("~", "origin", before.origin, after.origin))
+    if before.target != after.target:
+        shown = (mask_path(target.decode("latin-1")) for target in (before.target, after.target))
+        edits.append(Edit("~", "path", *shown))
+    edits += compare_headers(before.headers, after.headers)
+    edits += compare_bodies(before.body, after.body)
     return edits
 
 
-def compare_headers(came: Headers, went: Headers) -> list[Edit]:
-    """One edit for each name whose lines differ; credentials are masked."""
-    before, after = HeaderFields(came, Journal()), HeaderFields(went, Journal())
-    edits = []
-    for name in dict.fromkeys((*before.names(), *after.names())):
-        old, new = before.get(name), after.get(name)
-        if old != new:
-            edits.append(
-                _edit(
-                    f"header {name}",
-                    mask_header(name, old) if isinstance(old, str) else None,
-                    mask_header(name, new) if isinstance(new, str) else None,
-                )
-            )
+def compare_answers(before: Answer, after: Answer) -> list[Edit]:
+    """Status, headers, and the body or, of a stream, its events (`event/3/data/…`)."""
+    edits: list[Edit] = []
+    if before.status != after.status:
+        edits.append(Edit("~", "status", str(before.status), str(after.status)))
+    edits += compare_headers(before.headers, after.headers)
+    if before.cut != after.cut:
+        edits.append(Edit("~", "end", *("breaks off" if cut else "complete" for cut in (before.cut, after.cut))))
+    if before.body == after.body:
+        return edits
+    streamed = [is_event_stream(answer.headers) for answer in (before, after)]
+    if all(streamed):
+        return edits + _compare_streams(before.body, after.body)
+    if any(streamed):
+        shown = (_describe(answer.body, streamed=is_event_stream(answer.headers)) for answer in (before, after))
+        return [*edits, Edit("~", "", *shown)]
+    return edits + compare_bodies(before.body, after.body)
+
+
+def _describe(body: bytes, *, streamed: bool) -> str:
+    return f"a {'stream' if streamed else 'whole answer'} of {count(len(body), 'byte')}"
+
+
+def _compare_streams(before: bytes, after: bytes) -> list[Edit]:
+    try:
+        edits = list(compare_values(read_events(before), read_events(after), "event"))
+    except (EventTooLargeError, RecursionError):
+        return [Edit("~", "", count(len(before), "byte"), count(len(after), "byte"))]
+    return edits or [Edit("~", "", "the same events", "spelled otherwise")]
+
+
+def read_events(body: bytes) -> list[Any]:
+    """The events of a stream as JSON values, `{"type": …, "data": …}`. Raises `EventTooLargeError`."""
+    decoder = Decoder()
+    items = [*decoder.feed(body), *decoder.finish()]
+    events = (item for item in items if isinstance(item, ServerSentEvent))
+    return [{"type": event.type, "data": _read_data(event.data)} for event in events]
+
+
+def _read_data(data: bytes) -> Any:
+    try:
+        return parse_json(data)
+    except (ValueError, RecursionError):
+        return data.decode("utf-8", "replace")
+
+
+def compare_headers(before: Headers, after: Headers) -> list[Edit]:
+    """One edit for each name whose lines differ, but for framing."""
+    if before == after:
+        return []
+    old, new = _join_lines(before), _join_lines(after)
+    edits: list[Edit] = []
+    for name in dict.fromkeys((*old, *new)):
+        if old.get(name) == new.get(name) or name == _FRAMING:
+            continue
+        shown = [None if value is None else mask_header(name, value) for value in (old.get(name), new.get(name))]
+        kind: Kind = "~" if None not in shown else "-" if shown[1] is None else "+"
+        edits.append(Edit(kind, f"header {name}", *shown))
     return edits
 
 
-def compare_bodies(came: bytes, went: bytes) -> list[Edit]:
+def _join_lines(headers: Headers) -> dict[str, str]:
+    lines: dict[str, str] = {}
+    for raw_name, raw_value in headers:
+        name, value = raw_name.lower().decode("latin-1"), raw_value.decode("latin-1")
+        lines[name] = f"{lines[name]}, {value}" if name in lines else value
+    return lines
+
+
+def compare_bodies(before: bytes, after: bytes) -> list[Edit]:
     """The values that differ, by JSON pointer; one edit of the whole where one of them is no JSON."""
-    if came == went:
+    if before == after:
         return []
     try:
-        before, after = json.loads(came), json.loads(went)
+        edits = list(compare_values(parse_json(before), parse_json(after)))
     except (ValueError, RecursionError):
-        return [Edit("~", "", count(len(came), "byte"), count(len(went), "byte"))]
-    return list(compare_values(before, after)) or [Edit("~", "", "the same value", "spelled otherwise")]
+        return [Edit("~", "", count(len(before), "byte"), count(len(after), "byte"))]
+    return edits or [Edit("~", "", "the same value", "spelled otherwise")]
+
+
+def parse_json(text: bytes) -> Any:
+    """A JSON value with its numbers as they are. Raises ValueError or RecursionError."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return json.loads(text)  # half a surrogate pair, which clients send, and numbers beyond a float's
 
 
 def compare_values(before: Any, after: Any, pointer: str = "") -> Iterator[Edit]:
     """The differences of two JSON values, those in objects in the order of their members."""
+    if before == after and _write_all([before]) == _write_all([after]):  # `1 == True` in Python
+        return
     if isinstance(before, dict) and isinstance(after, dict):
         for name in dict.fromkeys((*before, *after)):
             where = f"{pointer}/{escape_step(name)}"
@@ -76,8 +170,17 @@ def compare_values(before: Any, after: Any, pointer: str = "") -> Iterator[Edit]
         yield Edit("~", pointer, _show(before), _show(after))
 
 
+def _write_all(values: Sequence[Any]) -> list[bytes]:
+    """Each value as one text, the same for equal values."""
+    try:
+        return [orjson.dumps(value, option=orjson.OPT_SORT_KEYS) for value in values]
+    except orjson.JSONEncodeError:  # integers past 64 bits, half a surrogate pair
+        return [json.dumps(value, sort_keys=True).encode() for value in values]
+
+
 def _compare_lists(before: list[Any], after: list[Any], pointer: str) -> Iterator[Edit]:
-    old, new = ([json.dumps(item, sort_keys=True) for item in items] for items in (before, after))
+    texts = _write_all([*before, *after])
+    old, new = texts[: len(before)], texts[len(before) :]
     if old == new:
         return
     if len(set(old)) == len(old) and sorted(old) == sorted(new):
@@ -110,12 +213,6 @@ def _identity(value: Any) -> str:
     if not isinstance(value, dict):
         return type(value).__name__
     return json.dumps([value.get(name) for name in ("role", "type", "id", "name", "tool_use_id")])
-
-
-def _edit(where: str, before: str | None, after: str | None) -> Edit:
-    return Edit(
-        "~" if before is not None and after is not None else "-" if after is None else "+", where, before, after
-    )
 
 
 def _show(value: Any) -> str:

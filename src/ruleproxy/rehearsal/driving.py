@@ -28,9 +28,14 @@ class ClientAnswer:
 
     status: int = 0
     headers: Headers = field(default_factory=list)
-    body: bytes = b""
+    pieces: list[bytes] = field(default_factory=list)
     cut: bool = False
     sends: list[Send] = field(default_factory=list)
+
+    @property
+    def body(self) -> bytes:
+        """The whole of it."""
+        return b"".join(self.pieces)
 
     @property
     def streamed(self) -> bool:
@@ -66,7 +71,7 @@ def drive(exchange: Exchange, answers: Sequence[tuple[Event, ...]]) -> ClientAns
                 case Head(status, headers):
                     client.status, client.headers = status, headers
                 case Data(data):
-                    client.body += data
+                    client.pieces.append(data)
                 case End():
                     return client
                 case Cut():

@@ -1,4 +1,4 @@
-"""Rules tried on a captured exchange: what they would do to it, with nothing sent anywhere."""
+"""What rules would do to a captured exchange: which act, and what comes of it."""
 
 from __future__ import annotations
 
@@ -6,72 +6,97 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ruleproxy.captures.capture import Capture
-from ruleproxy.engine.events import Head, Send
-from ruleproxy.engine.exchange import Exchange
+from ruleproxy.engine.masking import mask_text
 from ruleproxy.engine.ruleset import Ruleset
+from ruleproxy.engine.running import Verdict
 from ruleproxy.engine.trace import Trace
+from ruleproxy.engine.trace_text import render_trace
 from ruleproxy.engine.tracing import trace_exchange
 from ruleproxy.messages.journal import Edit
-from ruleproxy.messages.message import Response
 from ruleproxy.messages.upstreams import Upstream
-from ruleproxy.rehearsal.answers import recorded_answer
-from ruleproxy.rehearsal.differences import compare_bodies, compare_headers, compare_requests
-from ruleproxy.rehearsal.driving import ClientAnswer, drive
+from ruleproxy.rehearsal.differences import Answer, Outgoing, compare_answers, compare_requests
+from ruleproxy.rehearsal.running import Run, run_capture
+
+_SHOWN: frozenset[Verdict] = frozenset({"changed", "shadowed", "failed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """A rule that did something, or failed: then `failure` says how."""
+
+    verdict: Verdict
+    name: str
+    place: str
+    failure: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
     """What would become of a captured request, and of its recorded answer.
 
-    `sent` is None where a rule answers instead: then `answered` is the status. `differences` are those of the
-    request, `answer_differences` those of the answer as far as it was recorded.
+    `origin` is where the request would go, None where a rule answers instead: then `answered` is the status.
+    `differences` are those of the request, `answer_differences` those of the answer as far as it was recorded;
+    `unanswered` says why that cannot be told. `trace` is a text, there where a rule failed.
     """
 
-    trace: Trace
-    sent: Send | None
+    acted: tuple[Acted, ...]
+    origin: str | None
     answered: int | None
-    differences: Sequence[Edit]
-    answer_differences: Sequence[Edit]
+    differences: tuple[Edit, ...] = ()
+    answer_differences: tuple[Edit, ...] = ()
+    unanswered: str = ""
+    trace: str = ""
 
     @property
     def changed(self) -> bool:
         """Whether anything differs, or is answered here."""
-        return self.sent is None or bool(self.differences or self.answer_differences)
+        return self.origin is None or bool(self.differences or self.answer_differences)
 
     @property
     def failed(self) -> Sequence[str]:
         """Names of the rules that failed."""
-        return [rule.name for side in self.trace.sides for rule in side.rules if rule.verdict == "failed"]
+        return [rule.name for rule in self.acted if rule.verdict == "failed"]
 
 
-def rehearse(capture: Capture, ruleset: Ruleset, upstreams: tuple[Upstream, ...]) -> Rehearsal:
-    """Run a capture through the rules, with the answer that was recorded. Raises `Unanswered` if that breaks off."""
-    request, answer = capture.request.to_message(), recorded_answer(capture)
-    exchange = Exchange(ruleset, request, upstreams, detailed=True)
-    client: ClientAnswer | None = None
-    if answer is not None:
-        client = drive(exchange, [answer])
-        answered = client.status
-    else:
-        answered = next((action.status for action in exchange.begin() if isinstance(action, Head)), 0)
-    sent = exchange.sent
+def rehearse(run: Run, declared: tuple[Upstream, ...] | None) -> Rehearsal:
+    """What a run came to; `declared` as it was run with."""
+    acted = tuple(
+        Acted(o.verdict, o.rule.name, o.rule.place, None if o.failure is None else mask_text(o.failure))
+        for o in run.outcomes
+        if o.verdict in _SHOWN
+    )
+    sent = run.sent
+    answered = None
+    if sent is None:
+        answered = 0 if run.client is None else run.client.status
+    failed = any(rule.verdict == "failed" for rule in acted)
     return Rehearsal(
-        trace_exchange(exchange),
-        sent,
-        answered if sent is None else None,
-        [] if sent is None else compare_requests(request, sent),
-        [] if client is None else _compare_answer(exchange, client),
+        acted,
+        None if sent is None else sent.origin,
+        answered,
+        () if sent is None else tuple(compare_requests(as_asked(run.capture), sent)),
+        tuple(_compare_answer(run)),
+        run.unanswered,
+        render_trace(trace_capture(run.capture, run.exchange.ruleset, declared)) if failed else "",
     )
 
 
-def _compare_answer(exchange: Exchange, client: ClientAnswer) -> list[Edit]:
-    context = exchange.contexts.get("response")
-    if context is None:
+def trace_capture(capture: Capture, ruleset: Ruleset, declared: tuple[Upstream, ...] | None) -> Trace:
+    """What each rule does with a captured exchange, and why."""
+    return trace_exchange(run_capture(capture, ruleset, declared, detailed=True).exchange)
+
+
+def as_asked(capture: Capture) -> Outgoing:
+    """The client's request, to be compared."""
+    request = capture.request.to_message()
+    return Outgoing(request.method, request.target, request.headers, request.body)
+
+
+def _compare_answer(run: Run) -> list[Edit]:
+    """The recorded answer and what the client gets; nothing where none was recorded, or none was asked for."""
+    came, answer = run.capture.response, run.answer
+    if came is None or answer is None or run.exchange.sent is None:
         return []
-    came = context.original.response
-    received = Response(came.status, came.headers.lines, came.body.source)
-    edits = [] if came.status == client.status else [Edit("~", "status", str(came.status), str(client.status))]
-    edits += compare_headers(received.headers, client.headers)
-    if not came.streamed and not client.streamed:
-        edits += compare_bodies(received.body, client.body)
-    return edits
+    message = came.to_message()
+    cut = came.cut or run.capture.failure is not None
+    return compare_answers(Answer(message.status, message.headers, message.body, cut), answer)

@@ -1,0 +1,78 @@
+"""Where captures lie: a folder, one file, the lines of a JSONL file, the members of a tar. One is held at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from ruleproxy.captures.archives import read_members
+from ruleproxy.captures.reading import SIZE_LIMIT
+from ruleproxy.captures.source import ACCEPTED_FOLDER, Source, is_capture_name
+
+LINES: Final = (".jsonl", ".ndjson")
+ARCHIVES: Final = (".tar", ".tar.gz", ".tgz")
+
+
+def find_captures(path: Path) -> Iterator[Source]:
+    """The captures of a folder and those below it in the order of their names, or of one file.
+
+    Files and archives are opened as they are come to; what cannot be is a source with a problem.
+    """
+    if not path.is_dir():
+        yield from open_file(path, path.name)
+        return
+    for file in find_files(path):
+        yield from open_file(file, os.fsencode(file.relative_to(path)).decode("utf-8", "backslashreplace"))
+
+
+def find_files(folder: Path) -> Iterator[Path]:
+    """The files of captures in a folder and below, in the order of their names; a folder that cannot be read, too.
+
+    What is hidden, snapshots and accepted outcomes, and folders behind links are passed over.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            children = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
+    except OSError:
+        yield folder  # opening it says what is wrong
+        return
+    for name, is_folder in children:
+        if name.startswith(".") or name.endswith(ACCEPTED_FOLDER):
+            continue
+        if is_folder:
+            yield from find_files(folder / name)
+        elif is_capture_name(name) or name.endswith((*LINES, *ARCHIVES)):
+            yield folder / name
+
+
+def open_file(file: Path, key: str) -> Iterator[Source]:
+    """The captures of one file."""
+    try:
+        if file.is_dir():
+            os.scandir(file).close()
+        elif file.exists() and not file.is_file():
+            yield Source(key, file, problem="not a file")  # a pipe, whose reader waits for ever
+        elif file.name.endswith(ARCHIVES):
+            yield from read_members(file, key)
+        elif file.name.endswith(LINES):
+            yield from read_lines(file, key)
+        else:
+            yield Source(key, file)
+    except OSError as error:
+        yield Source(key, file, problem=f"cannot be read: {(error.strerror or str(error)).lower()}")
+
+
+def read_lines(file: Path, key: str, size_limit: int = SIZE_LIMIT) -> Iterator[Source]:
+    """The captures of a JSONL file, one a line. Raises OSError."""
+    with file.open("rb") as stream:
+        number = 0
+        while text := stream.readline(size_limit + 1):
+            number += 1
+            if len(text) > size_limit:
+                while text and not text.endswith(b"\n"):
+                    text = stream.readline(size_limit)
+                yield Source(f"{key}:{number}", file, number, problem=f"larger than {size_limit} bytes")
+            elif text.strip():
+                yield Source(f"{key}:{number}", file, number, data=text)

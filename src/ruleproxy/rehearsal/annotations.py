@@ -1,0 +1,45 @@
+"""A report for a GitHub workflow: what failed as annotations at the line where it stands (its "workflow commands")."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ruleproxy.language.exporting import annotate
+from ruleproxy.rehearsal.report import CaptureEntry, TestEntry, Totals
+from ruleproxy.rehearsal.text import describe_capture, describe_failure, describe_problem
+
+
+class GithubReport:
+    """An annotation for each test and capture with something wrong, and the closing line."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+
+    def add_tests(self, entries: Sequence[TestEntry]) -> None:
+        """One annotation each test that failed: at the first expectation that was not met, or at the test."""
+        for entry in entries:
+            if not entry.passed:
+                line = entry.missed[0].place.rpartition(":")[2] if entry.missed else entry.line
+                place = {"file": entry.file, "line": line, "title": f'failed "{entry.name}"'}
+                self._write(annotate("error", place, "\n".join(describe_failure(entry))))
+
+    def add_capture(self, entry: CaptureEntry) -> None:
+        """One annotation each capture that something is wrong with."""
+        if not entry.passed:
+            place = {"file": entry.file, "line": entry.line or 1, "title": _title(entry)}
+            self._write(annotate("error", place, _text(entry)))
+
+    def finish(self, totals: Totals) -> None:
+        """The closing line."""
+        if not totals.empty:
+            self._write(str(totals))
+
+
+def _title(entry: CaptureEntry) -> str:
+    if entry.unreadable:
+        return f"{entry.name} cannot be read"
+    return f"a rule failed on {entry.name}" if entry.failed else f"{entry.name} is unlike what was accepted"
+
+
+def _text(entry: CaptureEntry) -> str:
+    return describe_problem(entry) if entry.problem is not None else "\n".join(describe_capture(entry)).rstrip()

@@ -1,0 +1,56 @@
+"""One capture after the other tried on rules: what each process of a run does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ruleproxy.captures.reading import BadCapture
+from ruleproxy.captures.source import Source
+from ruleproxy.engine.masking import mask_path
+from ruleproxy.engine.ruleset import Ruleset
+from ruleproxy.messages.upstreams import Upstream
+from ruleproxy.rehearsal.accepted import compare_accepted
+from ruleproxy.rehearsal.rehearsing import rehearse
+from ruleproxy.rehearsal.report import CaptureEntry, Tried
+from ruleproxy.rehearsal.running import run_capture
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Rules that captures are tried on, each set by itself, and the upstreams that are declared.
+
+    Outcomes are compared with the accepted ones where there is one set of rules; with `accept` they are written.
+    """
+
+    rulesets: Sequence[Ruleset]
+    declared: tuple[Upstream, ...] | None
+    accept: bool = False
+
+    def __call__(self, source: Source) -> CaptureEntry:
+        """What comes of a capture; one that cannot be read is an entry that says so."""
+        try:
+            capture = source.read()
+        except BadCapture as bad:
+            return name_problem(source, bad.problem, bad.place)
+        tried: list[Tried] = []
+        for ruleset in self.rulesets:
+            run = run_capture(capture, ruleset, self.declared)
+            accepted = None
+            if len(self.rulesets) == 1:
+                accepted = compare_accepted(run, source.accepted, accept=self.accept)
+            tried.append(Tried(rehearse(run, self.declared), accepted))
+        return CaptureEntry(
+            source.key,
+            source.name,
+            source.shown_file,
+            source.line,
+            capture.request.method,
+            mask_path(capture.request.path.decode("latin-1")),
+            tuple(tried),
+        )
+
+
+def name_problem(source: Source, problem: str, place: str = "") -> CaptureEntry:
+    """The entry of a capture that could not be tried."""
+    return CaptureEntry(source.key, source.name, source.shown_file, source.line, problem=problem, place=place)
