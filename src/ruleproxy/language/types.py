@@ -35,8 +35,8 @@ class Type:
         return Type(self.kinds - set(kinds), self.shape, self.item, self.choices)
 
     def __str__(self) -> str:
-        if self.kinds >= ANY.kinds - {"secret", "duration", "version"}:
-            return "any value"
+        if self.kinds >= ANY.kinds - {"nil", "secret", "duration", "version"}:
+            return "any value" if "nil" in self.kinds else "any value but nil"
         order = [kind for kind in get_args(Kind) if kind in self.kinds]
         return " or ".join([", ".join(order[:-1]), order[-1]] if len(order) > 1 else order) or "nothing"
 

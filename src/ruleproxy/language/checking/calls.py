@@ -57,7 +57,7 @@ def check_count(scope: Scope, call: syntax.Call, function: Function) -> bool:
     names = ", ".join(parameter.name for parameter in function.parameters) + (", …" if function.variadic else "")
     message = f"`{function.name}` takes {count_words(least, most)}, this is {given}"
     excess = call.arguments[most].span if most is not None and given > most else None
-    scope.findings.add("RP302", message, excess or call.span, help=f"{function.name}({names})")
+    scope.findings.add("RP302", message, excess or call.span, help=f"its form is `{function.name}({names})`")
     return False
 
 

@@ -38,10 +38,14 @@ RULE_VERDICTS = frozenset({"changed", "matched", "unmatched", "shadowed", "faile
 
 @dataclass(frozen=True, slots=True)
 class KnownRules:
-    """The names of the rules that a test may speak of; `complete` where each pack in use could be opened."""
+    """The names of the rules that a test may speak of; `complete` where each pack in use could be opened.
+
+    `first` is the first rule of the test's own files, if there is one.
+    """
 
     names: frozenset[str]
-    complete: bool = True
+    complete: bool
+    first: str | None
 
 
 def check_test(scope: Scope, test: syntax.Test, rules: KnownRules) -> None:
@@ -50,8 +54,8 @@ def check_test(scope: Scope, test: syntax.Test, rules: KnownRules) -> None:
     for given in test.givens:
         check_given(scope, given)
     if not test.expectations:
-        help_text = 'expect changed "…"'
-        scope.findings.add("RP801", f'the test "{test.name}" asserts nothing', test.name_span, help=help_text)
+        offer = f'expect changed "{rules.first}"' if rules.first is not None else "expect response.status == 200"
+        scope.findings.add("RP801", f'the test "{test.name}" asserts nothing', test.name_span, help=offer)
     for expectation in test.expectations:
         check_expectation(scope, expectation, rules)
 

@@ -109,8 +109,8 @@ def check_rule_names(files: Sequence[syntax.RulesFile], all_findings: Sequence[F
 
 def find_names(files: Sequence[syntax.RulesFile], packs: Mapping[int, UsedPack]) -> KnownRules:
     """The names that a test may call rules by: those of packs with their pack's name or without."""
-    names = {item.name for file in files for item in file.items if isinstance(item, syntax.Rule)}
-    complete = True
+    own = [item.name for file in files for item in file.items if isinstance(item, syntax.Rule)]
+    names, complete = set(own), True
     for use in (item for file in files for item in file.items if isinstance(item, syntax.Use)):
         pack = packs.get(id(use))
         complete = complete and pack is not None
@@ -118,7 +118,7 @@ def find_names(files: Sequence[syntax.RulesFile], packs: Mapping[int, UsedPack])
             for item in file.items:
                 if pack is not None and isinstance(item, syntax.Rule):
                     names |= {item.name, pack.prefix + item.name}
-    return KnownRules(frozenset(names), complete)
+    return KnownRules(frozenset(names), complete, own[0] if own else None)
 
 
 def check_file(

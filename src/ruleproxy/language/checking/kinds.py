@@ -43,7 +43,8 @@ def needs(
     there = known.kinds - ABSENT
     fitting = widen(wanted)
     if there and not there & fitting:
-        scope.findings.add("RP302", what, node.span, str(known), help=offer_conversion(scope, node, known, wanted))
+        offer = offer_conversion(scope, node, known, wanted, operand=operand)
+        scope.findings.add("RP302", what, node.span, str(known), help=offer)
         return False
     if there - fitting and not there >= UNKNOWN:
         others = Type(there - fitting)
@@ -67,7 +68,7 @@ def widen(wanted: frozenset[Kind]) -> frozenset[Kind]:
 def with_article(known: Type) -> str:
     """A type as a phrase: `a string`, `an object or a list`."""
     words = str(known).replace(", ", " or ").split(" or ")
-    return " or ".join(word if word in ("nil", "null", "any value") else put_article(word) for word in words)
+    return " or ".join(word if word.startswith(("nil", "null", "any value")) else put_article(word) for word in words)
 
 
 def put_article(word: str) -> str:
@@ -76,14 +77,17 @@ def put_article(word: str) -> str:
 
 
 def offer_conversion(
-    scope: Scope, node: syntax.Expression, known: Type, wanted: frozenset[Kind]
+    scope: Scope, node: syntax.Expression, known: Type, wanted: frozenset[Kind], *, operand: bool
 ) -> tuple[str, ...] | str:
     """How a value of another kind becomes one that is wanted."""
     text = scope.findings.text(node.span)
+    inner = bare(node)
     if "string" in wanted and known.kinds & {"int", "float", "bool"}:
         return f"text({text})"
     if "int" in wanted and known.kinds & {"string"}:
-        return f"number({text})"
+        if isinstance(inner, syntax.Literal):
+            return str(inner.value) if str(inner.value).isdecimal() else ()
+        return f"(number({text}) ?? 0)" if operand else f"number({text}) ?? 0"
     if "list" in wanted and known.kinds & {"string"}:
         return f"values({text})"
     return ()

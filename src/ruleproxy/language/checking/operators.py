@@ -182,14 +182,20 @@ def offer_equal(scope: Scope, node: syntax.Binary, left: Type, right: Type) -> t
         inner = bare(operand)
         if isinstance(inner, syntax.Literal) and inner.kind == "string":
             text = str(inner.value)
-            if (other.kinds & NUMBERS and text.isdigit()) or (other.kinds & {"bool"} and text in ("true", "false")):
-                return (text,)
+            if (other.kinds & NUMBERS and text.isdecimal()) or (other.kinds & {"bool"} and text in ("true", "false")):
+                return (replace_operand(scope, node, operand, text),)
         if isinstance(inner, syntax.Literal) and inner.kind in ("int", "float") and "string" in other.kinds:
-            return (f'"{inner.value}"',)
+            return (replace_operand(scope, node, operand, f'"{inner.value}"'),)
         if "list" in mine.kinds - ABSENT and not other.kinds & {"list"} and mine.kinds - ABSENT == {"list"}:
             member = node.right if operand is node.left else node.left
             return (f"{scope.findings.text(member.span)} in {scope.findings.text(operand.span)}",)
     return ()
+
+
+def replace_operand(scope: Scope, node: syntax.Binary, operand: syntax.Expression, text: str) -> str:
+    """A comparison with another value in the place of one of its operands."""
+    other = scope.findings.text((node.right if operand is node.left else node.left).span)
+    return f"{text} {node.operator} {other}" if operand is node.left else f"{other} {node.operator} {text}"
 
 
 def check_absence(scope: Scope, node: syntax.Binary, operand: syntax.Expression, known: Type) -> None:

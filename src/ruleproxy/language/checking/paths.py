@@ -109,7 +109,7 @@ def report_unknown_name(scope: Scope, name: syntax.Name) -> None:
     else:
         offer = did_you_mean(word, ROOTS[scope.stage] | scope.variables.keys() | scope.later_locals)
         if offer and (later := find_nearest(word, scope.later_locals)) and f"`{later}`" in offer[0]:
-            offer = (*offer, f"move `local {later}` above this line")
+            offer = (f"did you mean `{later}`, and `local {later}` above this line?",)
         if not offer and word in scope.setting.vocabulary.functions:
             offer = (f"{word}(…)",)
     scope.findings.add("RP201", f"unknown name `{word}`", name.span, help=offer)
@@ -130,6 +130,7 @@ def check_bare_root(scope: Scope, path: syntax.Path, *, writing: bool) -> bool:
     )
     fields = sorted(shape.fields) if shape is not None else []
     best = "body" if "body" in fields else fields[0] if fields else "NAME"
+    best = "request.body" if root == "original" and not named else best
     example = ".".join([root, *(step.name for step in named), best])
     shown = ".".join([root, *(step.name for step in named)])
     scope.findings.add("RP202", f"`{shown}` needs a field", path.span, help=f"such as `{example}`")

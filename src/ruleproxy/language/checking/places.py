@@ -18,7 +18,7 @@ INSTEAD = {
     ("request", "model"): "request.body.model",
     ("request", "wants_stream"): "request.body.stream",
     ("request", "api"): "request.path",
-    ("upstream", "host"): "upstream.base",
+    ("upstream", "host"): "rewrite upstream.base = …",
 }
 """What is written where what stands for it is read-only."""
 
@@ -173,7 +173,9 @@ def check_written_kind(scope: Scope, place: Key, value: syntax.Expression, known
     elif len(place) == 3 and place[0] == "request" and place[1] == "query":
         wanted = frozenset(("string",))
     elif len(place) == 2 and place[1] == "headers":
-        report(scope, value.span, "headers are written one by one", "", offer=(f'{show(place)}["NAME"]',))
+        text = scope.findings.text(value.span)
+        offer = (f"inject {text} into {show(place)}",) if isinstance(bare(value), syntax.Table) else ()
+        report(scope, value.span, "headers are written one by one", "", offer=offer)
     if wanted is None or known == ANY:
         return
     there = known.kinds - {"nil", "null"}

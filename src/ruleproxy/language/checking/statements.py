@@ -136,7 +136,7 @@ def check_loop(scope: Scope, node: syntax.For) -> None:
     there = known.kinds - ABSENT
     if known != ANY and "list" not in there:
         text = scope.findings.text(node.iterable.span)
-        offer = (f"for {node.variable} in values({text}) do",) if "string" in there else ()
+        offer = (f"values({text})",) if "string" in there else ()
         scope.findings.add("RP302", "a loop goes over a list", node.iterable.span, str(known), help=offer)
     scope.loops += 1
     if scope.loops == DEEPEST_LOOP + 1:

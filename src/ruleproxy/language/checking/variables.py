@@ -24,7 +24,7 @@ def declare(scope: Scope, variable: Variable) -> Declared:
         scope.forget_variable(variable.name)
     elif variable.name in ALL_ROOTS:
         message = f"`{variable.name}` is the name of a root"
-        scope.findings.add("RP203", message, variable.span, help=f"my_{variable.name}")
+        scope.findings.add("RP203", message, variable.span, help=f"call it `my_{variable.name}`")
     scope.variables[variable.name] = variable
     return Declared(variable, hidden)
 
