@@ -9,6 +9,7 @@ from ruleproxy.engine.exchange import Exchange
 from ruleproxy.rehearsal.answers import answer_with_stream
 from ruleproxy.rehearsal.driving import ClientAnswer, drive
 from ruleproxy.wire.fake_stream import fake_stream
+from support.events import spell
 from support.running import declared, request, rules
 
 MESSAGE = {"type": "message", "id": "1", "model": "corp", "content": [{"type": "text", "text": "hi"}], "usage": {}}
@@ -34,7 +35,7 @@ def run(body: object, *events: Event) -> tuple[Exchange, ClientAnswer]:
 
 def test_a_stream_is_collected() -> None:
     """The upstream is asked for a stream; response rules and the client see the message."""
-    exchange, client = run({"model": "asked"}, *answer_with_stream(fake_stream(orjson.dumps(MESSAGE))))
+    exchange, client = run({"model": "asked"}, *answer_with_stream(spell(fake_stream(orjson.dumps(MESSAGE)))))
     assert orjson.loads(client.sends[0].body) == {"model": "asked", "stream": True}
     body = orjson.loads(client.body)
     assert (client.status, body["model"], body["content"]) == (200, "asked", MESSAGE["content"])
@@ -56,13 +57,13 @@ def test_an_error_in_the_stream_has_its_own_status() -> None:
     _, client = run({"model": "m"}, *answer_with_stream([error]))
     assert client.status == 529
     assert orjson.loads(client.body)["error"]["message"] == "busy"
-    _, client = run({"model": "m"}, *answer_with_stream(fake_stream(orjson.dumps(MESSAGE))[:-1]))
+    _, client = run({"model": "m"}, *answer_with_stream(spell(fake_stream(orjson.dumps(MESSAGE)))[:-1]))
     assert client.status == 502
     assert b"could not be collected" in client.body
 
 
 def test_a_request_for_a_stream_is_left_alone() -> None:
     """Its stream passes as it comes."""
-    events = fake_stream(orjson.dumps(MESSAGE))
+    events = spell(fake_stream(orjson.dumps(MESSAGE)))
     _, client = run({"model": "m", "stream": True}, *answer_with_stream(events))
     assert client.body == b"".join(events)

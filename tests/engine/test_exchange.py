@@ -95,8 +95,9 @@ def test_an_answer_that_rules_read_is_asked_for_uncompressed() -> None:
 def test_a_stream_passes_with_its_head_edited() -> None:
     """Response rules may write its headers; its bytes go on as they come."""
     exchange, _ = begin(MARK_ANSWERS, request({"model": "asked"}))
-    (head,) = exchange.receive(UpstreamHead(200, SSE))
-    assert head == Head(200, [*SSE, (b"x-stream", b"1")])
+    assert exchange.receive(UpstreamHead(200, SSE)) == ()
+    head, data = exchange.receive(UpstreamData(b"data: "))
+    assert (head, data) == (Head(200, [*SSE, (b"x-stream", b"1")]), Data(b"data: "))
     assert exchange.relaying
 
 

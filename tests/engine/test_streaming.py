@@ -13,6 +13,7 @@ from ruleproxy.engine.events import (
     Data,
     End,
     Event,
+    Head,
     Send,
     UpstreamData,
     UpstreamEnd,
@@ -87,19 +88,21 @@ def test_events_are_rewritten_dropped_and_left_alone() -> None:
 def test_a_stream_goes_on_event_by_event() -> None:
     """What is complete is given out at once, and no driver may copy past the rules."""
     exchange, _ = begin(RULES, request({"model": "opus"}))
-    head = head_of(list(exchange.receive(UpstreamHead(200, SSE))))
+    assert exchange.receive(UpstreamHead(200, SSE)) == ()
+    head = head_of(list(exchange.receive(UpstreamData(START[:20]))))
     assert (b"content-length", b"400") not in head.headers
     assert (b"x-a", b"1") in head.headers
     assert not exchange.relaying
-    assert exchange.receive(UpstreamData(START[:20])) == ()
     assert data_of(list(exchange.receive(UpstreamData(START[20:])))) == START.replace(b"corp-opus", b"opus")
     assert not exchange.relaying
 
 
 def test_what_is_not_streamed_is_relayed_whatever_event_rules_there_are() -> None:
-    """They are for streams."""
+    """They are for streams; whatever its content type says, JSON is none."""
     exchange, action = begin(RULES, request({}))
-    exchange.receive(UpstreamHead(200, [(b"content-type", b"application/json")]))
+    head = UpstreamHead(200, [(b"content-type", b"text/event-stream")])
+    assert exchange.receive(head) == ()
+    assert exchange.receive(UpstreamData(b'{"id":')) == (Head(200, head.headers), Data(b'{"id":'))
     assert exchange.relaying
     assert isinstance(action, Send)
     assert (b"accept-encoding", b"identity") in action.headers

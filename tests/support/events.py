@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
-from ruleproxy.wire.sse import Decoder, ServerSentEvent
+from ruleproxy.wire.events import StreamEvent
+from ruleproxy.wire.framing import SERVER_SENT_EVENTS
+from ruleproxy.wire.sse import Decoder
 
 
 def read_events(body: bytes) -> list[dict[str, Any]]:
@@ -13,11 +16,16 @@ def read_events(body: bytes) -> list[dict[str, Any]]:
     decoder = Decoder()
     found: list[dict[str, Any]] = []
     for item in [*decoder.feed(body), *decoder.finish()]:
-        assert isinstance(item, ServerSentEvent), item
+        assert isinstance(item, StreamEvent), item
         data = json.loads(item.data)
         assert item.type == data["type"]
         found.append(data)
     return found
+
+
+def spell(events: Iterable[StreamEvent]) -> list[bytes]:
+    """Events as server-sent events."""
+    return [SERVER_SENT_EVENTS.encode(event) for event in events]
 
 
 def types_of(body: bytes) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ruleproxy.wire.anthropic import PING_EVENT, NotAMessageError, error_event, read_message
+from ruleproxy.wire.anthropic import NotAMessageError, read_message
 
 
 def test_a_message_is_opened_two_levels_deep() -> None:
@@ -38,10 +38,3 @@ def test_what_is_no_message_is_named(body: bytes, reason: str, words: str) -> No
     with pytest.raises(NotAMessageError, match=words) as caught:
         read_message(body)
     assert caught.value.reason == reason
-
-
-def test_pings_and_errors_have_the_form_of_the_api() -> None:
-    """As a client of the stream reads them."""
-    assert PING_EVENT == b'event: ping\ndata: {"type":"ping"}\n\n'
-    expected = b'{"type":"error","error":{"type":"overloaded_error","message":"busy"}}'
-    assert error_event("overloaded_error", "busy") == b"event: error\ndata: " + expected + b"\n\n"

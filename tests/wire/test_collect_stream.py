@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ruleproxy.wire.collect_stream import CannotCollectError, collect_stream
+from ruleproxy.wire.events import StreamEvent
 from ruleproxy.wire.fake_stream import fake_stream
-from ruleproxy.wire.sse import encode_event
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=8),
@@ -46,30 +46,30 @@ def message(content: list[Any]) -> dict[str, Any]:
 def test_it_is_the_way_back_from_a_faked_stream(content: list[Any], size: int) -> None:
     """Whatever a message holds and however its deltas are cut."""
     events = fake_stream(orjson.dumps(message(content)), delta_size=size)
-    assert orjson.loads(collect_stream(b"".join(events))) == message(content)
+    assert orjson.loads(collect_stream(events)) == message(content)
 
 
 def test_counts_that_are_told_last_are_the_ones_that_count() -> None:
-    """Pings, comments and events of other kinds are passed over."""
+    """Pings and events of other kinds are passed over."""
     events = fake_stream(orjson.dumps(message([])))
-    stream = b": hi\n\n" + encode_event("ping", b'{"type":"ping"}') + b"".join(events)
-    stream = stream.replace(b'"output_tokens":5', b'"output_tokens":9')
-    assert orjson.loads(collect_stream(stream))["usage"] == {"input_tokens": 3, "output_tokens": 9}
+    told = [StreamEvent(event.type, event.data.replace(b'"output_tokens":5', b'"output_tokens":9')) for event in events]
+    collected = orjson.loads(collect_stream([StreamEvent("ping", b'{"type":"ping"}'), *told]))
+    assert collected["usage"] == {"input_tokens": 3, "output_tokens": 9}
 
 
 @pytest.mark.parametrize(
     ("stream", "reason"),
     [
-        (b"", "ended before"),
-        (b"".join(fake_stream(orjson.dumps(message([])))[:-1]), "ended before"),
-        (encode_event("message_delta", b'{"type":"message_delta","delta":{}}'), "does not begin"),
-        (b"data: x\n\n", "event 0 of the stream cannot be read"),
-        (b"data: []\n\n", "event 0 of the stream cannot be read"),
-        (encode_event("x", b'{"type":"content_block_delta","index":4,"delta":{}}'), "event 0"),
-        (encode_event("error", b'{"type":"error","error":{"type":"overloaded_error","message":"busy"}}'), "busy"),
+        ([], "ended before"),
+        (fake_stream(orjson.dumps(message([])))[:-1], "ended before"),
+        ([StreamEvent("message_delta", b'{"type":"message_delta","delta":{}}')], "does not begin"),
+        ([StreamEvent("", b"x")], "event 0 of the stream cannot be read"),
+        ([StreamEvent("", b"[]")], "event 0 of the stream cannot be read"),
+        ([StreamEvent("x", b'{"type":"content_block_delta","index":4,"delta":{}}')], "event 0"),
+        ([StreamEvent("error", b'{"type":"error","error":{"type":"overloaded_error","message":"busy"}}')], "busy"),
     ],
 )
-def test_what_tells_no_message(stream: bytes, reason: str) -> None:
+def test_what_tells_no_message(stream: list[StreamEvent], reason: str) -> None:
     """The reason names the place."""
     with pytest.raises(CannotCollectError, match=reason):
         collect_stream(stream)

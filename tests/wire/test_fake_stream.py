@@ -15,13 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ruleproxy.wire.anthropic import NotAMessageError
+from ruleproxy.wire.events import StreamEvent
 from ruleproxy.wire.fake_stream import fake_stream
-from ruleproxy.wire.sse import Decoder, ServerSentEvent
+from ruleproxy.wire.sse import Decoder
+from support.events import spell
 
 
-def read(events: list[bytes]) -> list[tuple[str, Any]]:
-    items = Decoder().feed(b"".join(events))
-    return [(item.type, json.loads(item.data)) for item in items if isinstance(item, ServerSentEvent)]
+def read(events: list[StreamEvent]) -> list[tuple[str, Any]]:
+    items = Decoder().feed(b"".join(spell(events)))
+    return [(item.type, json.loads(item.data)) for item in items if isinstance(item, StreamEvent)]
 
 
 def message(*blocks: dict[str, Any], **fields: Any) -> dict[str, Any]:
@@ -101,7 +103,7 @@ class Upstream(BaseHTTPRequestHandler):
         answer = body(MESSAGES[asked["model"]])
         kind = "application/json"
         if asked.get("stream"):
-            answer, kind = b"".join(fake_stream(answer)), "text/event-stream"
+            answer, kind = b"".join(spell(fake_stream(answer))), "text/event-stream"
         self.send_response(200)
         self.send_header("content-type", kind)
         self.send_header("content-length", str(len(answer)))

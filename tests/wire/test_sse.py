@@ -8,16 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ruleproxy.wire.sse import (
-    Decoder,
-    EventTooLargeError,
-    Filler,
-    Item,
-    ServerSentEvent,
-    Unfinished,
-    encode_comment,
-    encode_event,
-)
+from ruleproxy.wire.events import EventTooLargeError, Filler, Item, StreamEvent, Unfinished
+from ruleproxy.wire.sse import Decoder, encode_comment, encode_event
 
 
 def decode(*pieces: bytes) -> list[Item]:
@@ -27,7 +19,7 @@ def decode(*pieces: bytes) -> list[Item]:
 
 
 def events(*pieces: bytes) -> list[tuple[str, bytes]]:
-    return [(item.type, item.data) for item in decode(*pieces) if isinstance(item, ServerSentEvent)]
+    return [(item.type, item.data) for item in decode(*pieces) if isinstance(item, StreamEvent)]
 
 
 @pytest.mark.parametrize("line_end", [b"\n", b"\r", b"\r\n"])
@@ -73,7 +65,7 @@ def test_a_block_without_data_is_no_event() -> None:
 def test_the_end_without_a_blank_line_leaves_the_event_unfinished() -> None:
     """A cut event is neither lost nor taken for whole."""
     assert decode(b"data: 1\n\ndata: 2\n") == [
-        ServerSentEvent("", b"1", b"data: 1\n\n"),
+        StreamEvent("", b"1", b"data: 1\n\n"),
         Unfinished(b"data: 2\n"),
     ]
     assert decode(b"data: 1\r") == [Unfinished(b"data: 1\r")]
@@ -82,13 +74,13 @@ def test_the_end_without_a_blank_line_leaves_the_event_unfinished() -> None:
 def test_a_stream_of_bare_returns_does_not_lag() -> None:
     """Its events are complete with their last byte, though an LF might have followed."""
     decoder = Decoder()
-    assert decoder.feed(b"data: 1\r\r") == [ServerSentEvent("", b"1", b"data: 1\r\r")]
-    assert decoder.feed(b"data: 2\r\r") == [ServerSentEvent("", b"2", b"data: 2\r\r")]
+    assert decoder.feed(b"data: 1\r\r") == [StreamEvent("", b"1", b"data: 1\r\r")]
+    assert decoder.feed(b"data: 2\r\r") == [StreamEvent("", b"2", b"data: 2\r\r")]
 
 
 def test_a_crlf_cut_in_two_is_one_line_end() -> None:
     """The LF that comes in the next piece ends no second line."""
-    expected = [ServerSentEvent("", b"1", b"data: 1\r\n\r\n"), ServerSentEvent("", b"2", b"data: 2\r\n\r\n")]
+    expected = [StreamEvent("", b"1", b"data: 1\r\n\r\n"), StreamEvent("", b"2", b"data: 2\r\n\r\n")]
     assert decode(b"data: 1\r", b"\n\r", b"\ndata: 2\r\n\r", b"\n") == expected
 
 

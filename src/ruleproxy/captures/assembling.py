@@ -14,7 +14,8 @@ from typing import Final
 
 from ruleproxy.captures.capture import CapturedEvent, CapturedRequest, CapturedResponse
 from ruleproxy.messages.message import Headers
-from ruleproxy.wire.sse import Decoder, EventTooLargeError, Item, ServerSentEvent, encode_event
+from ruleproxy.wire.events import EventTooLargeError, Item, StreamEvent
+from ruleproxy.wire.sse import Decoder, encode_event
 
 Chunk = tuple[float, bytes]
 """Bytes and when they were there, in milliseconds since the request was."""
@@ -172,7 +173,7 @@ def _split_events(read: _Read) -> tuple[CapturedEvent, ...]:
 def _capture_items(items: Iterable[Item], at_ms: float, events: list[CapturedEvent]) -> None:
     at_ms = round(at_ms, 1)
     for item in items:
-        if isinstance(item, ServerSentEvent):
+        if isinstance(item, StreamEvent):
             spelled = encode_event(item.type, item.data)
             events.append(CapturedEvent(item.type, item.data, at_ms, None if spelled == item.raw else item.raw))
         elif events and events[-1].data is None and events[-1].at_ms == at_ms and events[-1].raw is not None:

@@ -14,9 +14,10 @@ Any of these may give Send where a rule sends the request again: what the upstre
 interest. `relaying` is true once every further byte of the upstream's answer goes to the client as it comes: a driver
 may then copy data without asking. A head always precedes data; End or Cut comes once and last.
 
-What becomes of an answer: one that response rules want to read is collected and given out whole (`_finish`). A stream
-passes as it comes (`relaying`), or through the event rules (`streaming`); where failure rules may act, its beginning
-is held first until it shows that it is one (`holding`). A faked stream is made of a whole answer.
+What becomes of an answer shows in its first bytes, which are held (`arriving`) where anybody wants to know. One that
+response rules want to read, a faked or a collected stream's, is gathered and given out whole (`_finish`). A stream
+passes as it comes (`relaying`), or through a pipeline (`streaming`) where events have rules or the client reads another
+framing; where failure rules may act, its beginning is held first until it shows that it is one (`holding`).
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ruleproxy.engine.arriving import Arrival, Gathering, Kind
 from ruleproxy.engine.collecting import collect
-from ruleproxy.engine.context import Answer, Decisions, Failure, RunContext
+from ruleproxy.engine.context import Answer, Decisions, Failure
 from ruleproxy.engine.events import (
     Action,
     Cut,
@@ -41,17 +43,29 @@ from ruleproxy.engine.events import (
     Waited,
 )
 from ruleproxy.engine.faking import FakingError, StreamFaker
-from ruleproxy.engine.holding import HELD_SECONDS, StreamStart
-from ruleproxy.engine.replying import end_stream, is_encoded, is_event_stream, reply, reply_error, with_length
+from ruleproxy.engine.findings import Findings
+from ruleproxy.engine.holding import HELD_SECONDS, StreamStart, empty_stream
+from ruleproxy.engine.replying import (
+    Client,
+    end_stream,
+    is_encoded,
+    reply,
+    reply_error,
+    stream_headers,
+    with_length,
+    without_length,
+)
 from ruleproxy.engine.ruleset import Ruleset
 from ruleproxy.engine.running import Outcome, RequiredRuleFailed
 from ruleproxy.engine.sides import Sides
-from ruleproxy.engine.streaming import StreamRules, stream_headers
+from ruleproxy.engine.streaming import StreamPipeline
+from ruleproxy.language.signatures import Side
 from ruleproxy.messages.edited import EditedResponse
 from ruleproxy.messages.message import Headers, Request, Response
 from ruleproxy.messages.upstreams import Upstream
 from ruleproxy.messages.values import EditRefused
 from ruleproxy.wire.formats import error_type
+from ruleproxy.wire.framing import Framing
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +76,15 @@ class Limits:
     """Bytes of an answer that rules or a faked stream need whole."""
 
 
+_ANSWER_SIDES: Sequence[Side] = ("response", "event", "failure")
 _NO_BODY = frozenset({204, 304})
+_NO_HEAD = UpstreamHead(0, [])
 
 
-class Exchange:
+class Exchange(Findings):
     """One request through one ruleset, from the client's bytes to the client's answer. See the module's text.
 
-    `relaying`, `patience`, `acted` (names of the rules that changed something, in order, each once) and `remarks` are
-    read by the driver; `sides` has what rules did, and with what.
+    `relaying` and `patience` are read by the driver.
     """
 
     def __init__(
@@ -82,65 +97,18 @@ class Exchange:
         limits: Limits | None = None,
         observe: Callable[[Sequence[Outcome]], None] | None = None,
     ) -> None:
-        self.ruleset = ruleset
+        super().__init__(ruleset, Sides(ruleset, request, upstreams, detailed=detailed, observe=observe))
         self.request = request
         self.relaying = False
         self.patience: float | None = None
-        self.sides = Sides(ruleset, request, upstreams, detailed=detailed, observe=observe)
         self._limits = limits or Limits()
-        self._remarks: tuple[str, ...] = ()
+        self._client = Client.of(request)
         self._faker: StreamFaker | None = None
         self._ping_every: float | None = None
         self._collecting = False
-        self._holding: StreamStart | None = None
-        self._streaming: StreamRules | None = None
-        self._head: UpstreamHead | None = None
-        self._held: list[bytes] = []
-        self._held_size = 0
-
-    @property
-    def sent(self) -> Send | None:
-        """The last request that went upstream."""
-        sends = self.sides.attempts.sends
-        return sends[-1] if sends else None
-
-    @property
-    def contexts(self) -> dict[str, RunContext]:
-        """The messages that the rules of a side worked on last, by side."""
-        return self.sides.contexts
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What rules noted."""
-        return self.sides.notes
-
-    @property
-    def reused(self) -> int:
-        """How many bytes of the client's body went out as they came."""
-        return self.sides.reused
-
-    @property
-    def outcomes(self) -> dict[str, list[Outcome]]:
-        """What every rule did, by side, in order: once for each time that its side ran."""
-        found: dict[str, list[Outcome]] = {}
-        for run in self.sides.passes:
-            found.setdefault(run.side, []).extend(run.outcomes)
-        return found
-
-    @property
-    def acted(self) -> Sequence[str]:
-        """Names of the rules that changed something, in order, each once."""
-        names = (o.rule.name for run in self.sides.passes for o in run.outcomes if o.verdict == "changed")
-        return tuple(dict.fromkeys(names))
-
-    @property
-    def remarks(self) -> Sequence[str]:
-        """What else there is to say of it in one log line: failed rules, an unread body, retries, notes of rules."""
-        outcomes = (o for run in self.sides.passes for o in run.outcomes)
-        failed = dict.fromkeys(f"failed: {o.rule.name}" for o in outcomes if o.verdict == "failed")
-        retries = self.sides.attempts.retries
-        retried = (f"retries {retries}",) if retries else ()
-        return (*failed, *self._remarks, *retried, *self.notes)
+        self._came = self._head = _NO_HEAD
+        self._framing: Framing | None = None
+        self._phase: Arrival | StreamStart | Gathering | StreamPipeline | None = None
 
     def begin(self) -> Sequence[Action]:
         """Run the request rules and ask the upstream, or answer."""
@@ -150,21 +118,26 @@ class Exchange:
             return self._fail(502, "api_error", str(failed))
         problem = self.sides.edited.body.problem
         if problem is not None:
-            self._remarks = (f"body {problem}",)
+            self.own_remarks = (f"body {problem}",)
         if decisions.answer is not None:
             return self._answer(decisions.answer)
         return self._send(decisions)
 
     def _send(self, decisions: Decisions) -> Sequence[Action]:
         if decisions.faked is not None:
-            self._faker = StreamFaker(self.sides.remove_stream_flag())
+            self._faker = StreamFaker(self._client, self.sides.remove_stream_flag())
             self._ping_every = decisions.faked.ping_every
         self._collecting = self._collecting or decisions.collected
         self.patience = self._ping_every
-        self._head = self._holding = self._streaming = None
-        self._held.clear()
-        self._held_size = 0
-        return (self.sides.send(uncompressed=self._faker is not None or self._collecting),)
+        self._came = self._head = _NO_HEAD
+        self._framing = self._phase = None
+        return (self.sides.send(uncompressed=self._converts),)
+
+    @property
+    def _converts(self) -> bool:
+        """Whether the client's answer has to be made of another kind of answer, without any rule."""
+        asked, read = self.sides.outgoing_framing, self._client.framing
+        return self._faker is not None or self._collecting or (asked or read) is not (read or asked)
 
     def receive(self, event: Event) -> Sequence[Action]:
         """What follows an event."""
@@ -181,42 +154,72 @@ class Exchange:
                 return self._keep_waiting()
 
     def _receive_head(self, head: UpstreamHead) -> Sequence[Action]:
-        streamed = is_event_stream(head.headers)
-        bodiless = self.request.method == "HEAD" or head.status in _NO_BODY
-        self._head = came = head
-        if (self._collecting and streamed) or (self._faker is not None and not streamed):
-            return ()
-        # A faked stream's upstream that streams after all: what came counts, not what was asked for.
-        if self.sides.rules("response"):
-            if not streamed and not bodiless:
-                return ()
-            response = self._run_response(Response(head.status, head.headers, b""), streamed=streamed)
+        self._came = self._head = head
+        arrival = Arrival(head.headers)
+        streams = 200 <= head.status < 300 and head.status not in _NO_BODY and self.request.method != "HEAD"
+        if not streams or is_encoded(head.headers):
+            return self._settle(arrival.believed if streams else "whole", bodiless=not streams and self._is_bodiless)
+        claimed = arrival.claimed
+        foreign = claimed is not None and self._client.reads(claimed) is not claimed
+        if not foreign and not self._converts and not any(map(self.sides.rules, _ANSWER_SIDES)):
+            return self._open()
+        self._phase = arrival
+        if self._faker is None and claimed is not None:
+            self.patience = HELD_SECONDS
+        return ()
+
+    @property
+    def _is_bodiless(self) -> bool:
+        return self.request.method == "HEAD" or self._came.status in _NO_BODY
+
+    def _settle(self, kind: Kind, held: bytes = b"", *, bodiless: bool = False) -> Sequence[Action]:
+        """Go on with an answer now that it is known what it is; `held` came of it so far."""
+        self._phase = None
+        self._framing = None if kind == "whole" else kind
+        ruled = bool(self.sides.rules("response"))
+        if self._faker is None:
+            self.patience = None
+        if self._collecting if kind != "whole" else self._faker is not None or (ruled and not bodiless):
+            self._phase = Gathering()
+            return self._receive_data(held) if held else ()
+        if ruled:
+            response = self._run_response(
+                Response(self._came.status, self._came.headers, b""), streamed=kind != "whole"
+            )
             if not isinstance(response, EditedResponse):
                 return response
-            self._head = head = UpstreamHead(response.status, response.headers.lines)
-        return self._begin_stream(head, came) if streamed and not bodiless else self._open()
+            self._head = UpstreamHead(response.status, response.headers.lines)
+        return self._open(held) if kind == "whole" else self._begin_stream(kind, held)
 
-    def _begin_stream(self, head: UpstreamHead, came: UpstreamHead) -> Sequence[Action]:
+    def _begin_stream(self, framing: Framing, held: bytes) -> Sequence[Action]:
         read, failing = self.sides.rules("event"), self.sides.rules("failure")
-        if (read or failing) and is_encoded(head.headers):
-            self._remarks += ("stream is compressed: its events were not read",)
-            return self._open()
-        if read:
-            self._streaming = self.sides.open_stream(Response(came.status, came.headers, b""))
-            self._head = UpstreamHead(head.status, stream_headers(head.headers))
-        if failing and not self.sides.begun:
-            self._holding = StreamStart()
+        if is_encoded(self._came.headers):
+            if self._client.reads(framing) is not framing:
+                return self._fail(502, "api_error", "the upstream's stream is compressed and cannot be read")
+            if read or failing:
+                self.own_remarks += ("stream is compressed: its events were not read",)
+            self._framing = None
+        elif failing and not self.sides.begun:
+            self._phase = StreamStart(framing)
             self.patience = HELD_SECONDS
-            return ()
-        return self._open()
+            return self._receive_data(held) if held else ()
+        return self._open(held)
 
     def _open(self, held: bytes = b"") -> Sequence[Action]:
         """Pass the answer on from here, first of all what was held of it."""
-        assert self._head is not None
-        self._holding = self.patience = None
-        self.relaying = self._streaming is None
-        begun = self._begin_answer(self._head.status, self._head.headers)
-        return (*begun, *self._pass_on(held))
+        self._phase = self.patience = None
+        headers = self._head.headers
+        framing = self._framing
+        if framing is not None:
+            wanted, ruled = self._client.reads(framing), bool(self.sides.rules("event"))
+            if wanted is not framing:
+                headers = stream_headers(headers, wanted)
+            if ruled or wanted is not framing:
+                came = Response(self._came.status, self._came.headers, b"")
+                self._phase = StreamPipeline(framing, wanted, self.sides.open_stream(came) if ruled else None)
+                headers = without_length(headers)
+        self.relaying = self._phase is None
+        return (*self._begin_answer(self._head.status, headers), *self._pass_on(held))
 
     def _begin_answer(self, status: int, headers: Headers) -> Sequence[Action]:
         if self.sides.begun:
@@ -225,61 +228,81 @@ class Exchange:
         return (Head(status, self.sides.attempts.mark(headers)),)
 
     def _pass_on(self, data: bytes, *, last: bool = False) -> Sequence[Action]:
-        """Data of a stream, through the event rules; `last` ends it."""
-        streaming = self._streaming
-        if streaming is None:
+        """Data of an answer that has begun, through the pipeline if it has one; `last` ends it."""
+        pipeline = self._phase
+        if not isinstance(pipeline, StreamPipeline):
             return (*((Data(data),) if data else ()), *((End(),) if last else ()))
-        out = streaming.feed(data)
-        if last and streaming.problem is None:
-            out += streaming.finish()
+        out = pipeline.feed(data)
+        if last and pipeline.problem is None:
+            out += pipeline.finish()
         passed = (Data(out),) if out else ()
-        if streaming.problem is None and not last:
-            return passed
+        if pipeline.problem is None:
+            if last:
+                self._close_stream()
+            return (*passed, *((End(),) if last else ()))
         self._close_stream()
-        if isinstance(streaming.problem, RequiredRuleFailed):
-            return (*passed, *end_stream(self.sides.context.api, "api_error", str(streaming.problem)))
-        if streaming.problem is not None:
-            self._remarks += (str(streaming.problem),)
-            return (*passed, Cut())
-        return (*passed, End())
+        if not isinstance(pipeline.problem, RequiredRuleFailed):
+            self.own_remarks += (str(pipeline.problem),)
+        return (*passed, *end_stream(self._client, self._written, "api_error", str(pipeline.problem)))
+
+    @property
+    def _written(self) -> Framing:
+        """The framing of the stream that the client is given."""
+        return self._client.own_framing if self._framing is None else self._client.reads(self._framing)
 
     def _close_stream(self) -> None:
-        if self._streaming is not None:
-            self.sides.close_stream(self._streaming)
-            self._streaming = None
+        if isinstance(self._phase, StreamPipeline) and self._phase.rules is not None:
+            self.sides.close_stream(self._phase.rules)
+        self._phase = None
 
     def _receive_data(self, data: bytes) -> Sequence[Action]:
-        if self._holding is not None:
-            found = self._holding.feed(data)
-            if found is False:
-                return ()
-            actions = self._run_failure(found) if isinstance(found, Failure) else None
-            return self._open(self._holding.held) if actions is None else actions
-        if self.relaying or self._streaming is not None:
-            return self._pass_on(data)
-        self._held.append(data)
-        self._held_size += len(data)
-        if self._held_size <= self._limits.answer:
-            return ()
-        return self._fail(502, "api_error", f"the upstream's answer is larger than {self._limits.answer} bytes")
+        match self._phase:
+            case Arrival() as arrival:
+                kind = arrival.feed(data)
+                return () if kind is None else self._settle(kind, arrival.held)
+            case StreamStart() as start:
+                found = start.feed(data)
+                if found is False:
+                    return ()
+                actions = self._run_failure(found) if isinstance(found, Failure) else None
+                return self._open(start.held) if actions is None else actions
+            case Gathering() as gathering:
+                gathering.feed(data)
+                if gathering.size <= self._limits.answer:
+                    return ()
+                return self._fail(502, "api_error", f"the upstream's answer is larger than {self._limits.answer} bytes")
+        return self._pass_on(data)
 
     def _receive_end(self) -> Sequence[Action]:
-        if self._holding is not None:
-            held = self._holding.held
-            failure = self._holding.finish()
-            actions = None if failure is None else self._run_failure(failure)
-            return (*self._open(), *self._pass_on(held, last=True)) if actions is None else actions
-        if self.relaying or self._streaming is not None:
-            return self._pass_on(b"", last=True)
-        return self._finish()
+        match self._phase:
+            case Arrival() as arrival:
+                return self._receive_little(arrival)
+            case StreamStart() as start:
+                failure = start.finish()
+                actions = None if failure is None else self._run_failure(failure)
+                return (*self._open(start.held), *self._pass_on(b"", last=True)) if actions is None else actions
+            case Gathering() as gathering:
+                return self._finish(b"".join(gathering.pieces))
+        return self._pass_on(b"", last=True)
 
-    def _finish(self) -> Sequence[Action]:
-        assert self._head is not None
-        response = Response(self._head.status, self._head.headers, b"".join(self._held))
-        self._held.clear()
-        if self._collecting and is_event_stream(response.headers):
+    def _receive_little(self, arrival: Arrival) -> Sequence[Action]:
+        """An answer that ended before it showed what it is: it has no byte, or hardly one."""
+        if not arrival.held.strip() and self._faker is None and (self._collecting or self.sides.wanted_stream):
+            actions = self._run_failure(empty_stream())
+            if actions is not None:
+                return actions
+        actions = self._settle(arrival.believed if arrival.held else "whole", arrival.held)
+        return actions if self._is_over(actions) else (*actions, *self._receive_end())
+
+    @staticmethod
+    def _is_over(actions: Sequence[Action]) -> bool:
+        return bool(actions) and isinstance(actions[-1], Send | End | Cut)
+
+    def _finish(self, body: bytes) -> Sequence[Action]:
+        response = Response(self._came.status, self._came.headers, body)
+        if self._framing is not None:
             try:
-                response = collect(response)
+                response = collect(response, self._framing)
             except FakingError as error:
                 return self._fail(error.status, error.kind, str(error))
         if self.sides.rules("response"):
@@ -296,14 +319,14 @@ class Exchange:
     def _finish_faked(self, faker: StreamFaker, response: Response) -> Sequence[Action]:
         if not 200 <= response.status < 300:
             if self.sides.begun:
-                return end_stream(self.sides.context.api, *faker.read_error(response))
+                return end_stream(self._client, self._client.own_framing, *faker.read_error(response))
             return (*self._begin_answer(response.status, response.headers), Data(response.body), End())
         try:
-            data = b"".join(faker.events(response))
+            data = faker.stream(response)
         except FakingError as error:
             return self._fail(error.status, error.kind, str(error))
         # Event rules do not see these events: response rules saw the whole body.
-        return (*self._begin_answer(response.status, faker.stream_headers(response.headers)), Data(data), End())
+        return (*self._begin_answer(response.status, faker.headers(response.headers)), Data(data), End())
 
     def _run_response(self, response: Response, *, streamed: bool) -> EditedResponse | Sequence[Action]:
         try:
@@ -328,7 +351,7 @@ class Exchange:
         return self._send(decisions) if decisions.retried else None
 
     def _receive_failure(self, kind: str, message: str) -> Sequence[Action]:
-        if self.relaying or (self._streaming is not None and self._holding is None):
+        if self.relaying or isinstance(self._phase, StreamPipeline):
             self._close_stream()
             return (Cut(),)
         status = 504 if kind == "timeout" else 502
@@ -337,27 +360,32 @@ class Exchange:
         return self._fail(status, error_type(status), message) if actions is None else actions
 
     def _keep_waiting(self) -> Sequence[Action]:
-        if self._holding is not None:
-            return self._open(self._holding.held)
-        if self._faker is None or self.relaying or self._streaming is not None:
+        match self._phase:
+            case StreamStart() as start:
+                return self._open(start.held)
+            case Arrival() as arrival if self._faker is None:
+                actions = self._settle(arrival.believed, arrival.held)
+                return self._open(self._phase.held) if isinstance(self._phase, StreamStart) else actions
+        if self._faker is None or self.relaying or isinstance(self._phase, StreamPipeline):
             return ()
-        return (*self._begin_answer(200, self._faker.stream_headers([])), Data(self._faker.ping))
+        return (*self._begin_answer(200, self._faker.headers([])), Data(self._faker.ping))
 
     def _answer(self, answer: Answer) -> Sequence[Action]:
         if self.sides.begun:
             # A faked stream that has begun: what a rule answers can only be an event of it.
             return self._fail(answer.status, error_type(answer.status), f"a rule answered {answer.status}")
         try:
-            return self._end_with(reply(answer, head_only=self.request.method == "HEAD"))
+            return self._end_with(reply(self._client, answer))
         except EditRefused as refused:
             return self._fail(502, "api_error", f"a rule's answer cannot be sent: {refused}")
 
     def _fail(self, status: int, kind: str, message: str) -> Sequence[Action]:
-        api = self.sides.context.api
         if self.sides.begun:
             # The 200 is out: only an event can tell of it now.
-            return end_stream(api, kind, message) if self._faker is not None else (Cut(),)
-        return self._end_with(reply_error(api, status, kind, message))
+            if self._faker is None:
+                return (Cut(),)
+            return end_stream(self._client, self._client.own_framing, kind, message)
+        return self._end_with(reply_error(self._client, status, kind, message))
 
     def _end_with(self, actions: Sequence[Action]) -> Sequence[Action]:
         """An answer made here, in place of the upstream's."""

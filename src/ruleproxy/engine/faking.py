@@ -6,14 +6,13 @@ import zlib
 
 import msgspec
 
+from ruleproxy.engine.replying import Client, stream_headers
 from ruleproxy.messages.message import Headers, Response
-from ruleproxy.wire.anthropic import PING_EVENT, NotAMessageError, error_event
+from ruleproxy.wire.anthropic import NotAMessageError
 from ruleproxy.wire.fake_stream import fake_stream
 from ruleproxy.wire.formats import error_status, error_type
 
 _INFLATED_LIMIT = 64 * 1024 * 1024
-ENTITY = frozenset({b"content-type", b"content-length", b"content-encoding", b"etag", b"content-md5", b"digest"})
-"""Headers that describe the body that the upstream sent."""
 
 
 class FakingError(Exception):
@@ -28,32 +27,26 @@ class FakingError(Exception):
 class StreamFaker:
     """Makes the stream of one exchange. `model` is the one that the client asked for."""
 
-    __slots__ = ("_model",)
+    __slots__ = ("_client", "_model")
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, client: Client, model: str) -> None:
+        self._client = client
         self._model = model
 
     @property
     def ping(self) -> bytes:
         """What keeps a connection alive; it does not restart a client's own limit on waiting."""
-        return PING_EVENT
+        return self._client.own_framing.encode_waiting(self._client.api)
 
-    @staticmethod
-    def error_event(kind: str, message: str) -> bytes:
-        """An error after the 200 went out."""
-        return error_event(kind, message)
+    def headers(self, headers: Headers) -> Headers:
+        """The headers of the stream, with those of the upstream's answer."""
+        return stream_headers(headers, self._client.own_framing)
 
-    @staticmethod
-    def stream_headers(headers: Headers) -> Headers:
-        """The upstream's headers, but for those that describe the body that it sent."""
-        kept = [line for line in headers if line[0].lower() not in ENTITY]
-        return [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache"), *kept]
-
-    def events(self, response: Response) -> list[bytes]:
-        """The events of a whole message. Raises `FakingError` for what is none."""
+    def stream(self, response: Response) -> bytes:
+        """The stream that a whole message makes. Raises `FakingError` for what is none."""
         body = decode_body(response)
         try:
-            return fake_stream(body, model=self._model)
+            events = fake_stream(body, model=self._model)
         except NotAMessageError as error:
             if error.reason == "error":
                 kind, message = read_error(body, 502)
@@ -63,6 +56,7 @@ class StreamFaker:
                 "api_error",
                 f"the upstream answered {response.status} with no message to make a stream of: {error}",
             ) from None
+        return self._client.own_framing.encode_all(events)
 
     @staticmethod
     def read_error(response: Response) -> tuple[str, str]:

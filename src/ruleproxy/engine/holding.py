@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from ruleproxy.engine.context import Failure
+from ruleproxy.wire.events import BadStreamError, Item, StreamEvent
 from ruleproxy.wire.formats import error_status, error_type
-from ruleproxy.wire.sse import Decoder, EventTooLargeError, Item, ServerSentEvent
+from ruleproxy.wire.framing import Framing
 
 HELD_BYTES = 64 * 1024
 """So much of a stream is held at most."""
@@ -35,8 +36,8 @@ class StreamStart:
 
     __slots__ = ("_decoder", "_held", "_items", "_size")
 
-    def __init__(self) -> None:
-        self._decoder = Decoder(HELD_BYTES)
+    def __init__(self, framing: Framing) -> None:
+        self._decoder = framing.decoder(HELD_BYTES)
         self._held: list[bytes] = []
         self._items = self._size = 0
 
@@ -51,7 +52,7 @@ class StreamStart:
         self._size += len(data)
         try:
             return self._judge(self._decoder.feed(data)) or self._size > HELD_BYTES
-        except EventTooLargeError as error:
+        except BadStreamError as error:
             return self._judge(error.before) or True
 
     def finish(self) -> Failure | None:
@@ -61,19 +62,24 @@ class StreamStart:
             return None
         if isinstance(found, Failure):
             return found
-        message = "the upstream's stream ended without an event"
-        return Failure("empty_stream", {"type": "api_error", "message": message, "status": 502})
+        return empty_stream()
 
     def _judge(self, items: list[Item]) -> Failure | bool:
         for item in items:
             self._items += 1
-            if isinstance(item, ServerSentEvent) and item.type != "ping":
+            if isinstance(item, StreamEvent) and item.type != "ping":
                 return read_error_event(item) or True
         # Pings and comments are no answer yet, but an upstream that sends many is at work.
         return self._items >= _MOST_ITEMS
 
 
-def read_error_event(event: ServerSentEvent) -> Failure | None:
+def empty_stream() -> Failure:
+    """The failure of a stream that has no event, or of an answer that has no byte where a stream was asked for."""
+    message = "the upstream's stream ended without an event"
+    return Failure("empty_stream", {"type": "api_error", "message": message, "status": 502})
+
+
+def read_error_event(event: StreamEvent) -> Failure | None:
     """The failure that an event tells of; None where it tells of none."""
     try:
         data = msgspec.json.decode(event.data, type=_Data)

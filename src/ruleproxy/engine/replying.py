@@ -3,23 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ruleproxy.engine.context import Answer
 from ruleproxy.engine.events import Action, Data, End, Head
 from ruleproxy.messages.headers import HeaderFields
 from ruleproxy.messages.journal import Journal
-from ruleproxy.messages.message import Headers
+from ruleproxy.messages.message import Headers, Request
 from ruleproxy.messages.values import NIL, Value, encode
-from ruleproxy.wire.anthropic import error_event
-from ruleproxy.wire.formats import Api, error_body
-from ruleproxy.wire.sse import encode_event
+from ruleproxy.wire.formats import Api, api_of, error_body, error_headers
+from ruleproxy.wire.framing import SERVER_SENT_EVENTS, Framing, expected_framing
 
-_EVENT_STREAM = b"text/event-stream"
+ENTITY = frozenset({b"content-type", b"content-length", b"content-encoding", b"etag", b"content-md5", b"digest"})
+"""Headers that describe the body that the upstream sent."""
+
+_LENGTHS = frozenset({b"content-length", b"content-md5", b"digest"})
 
 
-def is_event_stream(headers: Headers) -> bool:
-    """Whether an answer says that it is a stream of server-sent events."""
-    return any(k.lower() == b"content-type" and v.lower().startswith(_EVENT_STREAM) for k, v in headers)
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who is answered: the format that it speaks, and the framing of the streams that it reads, if that is known."""
+
+    api: Api
+    framing: Framing | None
+    head_only: bool
+
+    @classmethod
+    def of(cls, request: Request) -> Client:
+        """The client that sent a request."""
+        path = request.raw_path.decode("latin-1")
+        return cls(api_of(path), expected_framing(path), request.method == "HEAD")
+
+    def reads(self, came: Framing) -> Framing:
+        """The framing in which the client is given a stream that came in this one."""
+        return self.framing or came
+
+    @property
+    def own_framing(self) -> Framing:
+        """The framing of a stream that is made here."""
+        return self.framing or SERVER_SENT_EVENTS
 
 
 def is_encoded(headers: Headers) -> bool:
@@ -33,7 +55,18 @@ def with_length(headers: Headers, length: int) -> Headers:
     return [*kept, (b"content-length", b"%d" % length)]
 
 
-def reply(answer: Answer, *, head_only: bool) -> Sequence[Action]:
+def without_length(headers: Headers) -> Headers:
+    """The headers of a stream whose length may become another one."""
+    return [line for line in headers if line[0].lower() not in _LENGTHS]
+
+
+def stream_headers(headers: Headers, framing: Framing) -> Headers:
+    """The upstream's headers, but for those that describe the body that it sent: the client's is a stream made here."""
+    kept = [line for line in headers if line[0].lower() not in ENTITY]
+    return [(b"content-type", framing.content_type), (b"cache-control", b"no-cache"), *kept]
+
+
+def reply(client: Client, answer: Answer) -> Sequence[Action]:
     """What a rule responds. Raises `EditRefused` for what cannot be sent."""
     headers = HeaderFields([], Journal())
     body, content_type = _encode_body(answer.body)
@@ -42,23 +75,20 @@ def reply(answer: Answer, *, head_only: bool) -> Sequence[Action]:
     if content_type is not None and headers.get("content-type") is NIL:
         headers.write("content-type", content_type)
     lines = with_length(headers.lines, len(body))
-    if head_only or not body:
+    if client.head_only or not body:
         return (Head(answer.status, lines), End())
     return (Head(answer.status, lines), Data(body), End())
 
 
-def reply_error(api: Api, status: int, kind: str, message: str) -> Sequence[Action]:
+def reply_error(client: Client, status: int, kind: str, message: str) -> Sequence[Action]:
     """An error in the client's own shape; `kind` is an Anthropic error type."""
-    body = error_body(api, kind, message)
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    return (Head(status, headers), Data(body), End())
+    body = error_body(client.api, kind, message)
+    return (Head(status, with_length(error_headers(client.api, kind), len(body))), Data(body), End())
 
 
-def end_stream(api: Api, kind: str, message: str) -> Sequence[Action]:
-    """An error within a stream, as its last event."""
-    if api in ("anthropic.messages", "unknown"):
-        return (Data(error_event(kind, message)), End())
-    return (Data(encode_event("", error_body(api, kind, message))), End())
+def end_stream(client: Client, framing: Framing, kind: str, message: str) -> Sequence[Action]:
+    """An error within a stream of this framing, as its last event."""
+    return (Data(framing.encode_error(client.api, kind, message)), End())
 
 
 def _encode_body(value: Value) -> tuple[bytes, str | None]:

@@ -6,19 +6,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ruleproxy.engine.context import Decisions, Failure, RunContext
+from ruleproxy.engine.context import Decisions, Failure, RunContext, wants_stream
+from ruleproxy.engine.event_rules import EventRules
 from ruleproxy.engine.events import Send
 from ruleproxy.engine.glancing import Glance
 from ruleproxy.engine.retrying import Attempts
 from ruleproxy.engine.ruleset import Candidates, Ruleset
 from ruleproxy.engine.running import Outcome, RequiredRuleFailed, run_rules
-from ruleproxy.engine.streaming import StreamRules
 from ruleproxy.language.signatures import Side
 from ruleproxy.messages.edited import EditedRequest, EditedResponse
 from ruleproxy.messages.journal import Edit, Journal
 from ruleproxy.messages.message import Headers, Request, Response
 from ruleproxy.messages.nodes import ObjectNode
 from ruleproxy.messages.upstreams import Upstream
+from ruleproxy.wire.framing import Framing, expected_framing
 
 _ENCODING: Final = b"accept-encoding"
 
@@ -72,6 +73,16 @@ class Sides:
         """The rules of a side that may act on this exchange."""
         return self.ruleset.candidates(side, self.edited.method, self.edited.path)
 
+    @property
+    def wanted_stream(self) -> bool:
+        """Whether the client asked for a stream."""
+        return wants_stream(self.context.original.request)
+
+    @property
+    def outgoing_framing(self) -> Framing | None:
+        """The framing of streams that what goes upstream asks for; None where its path does not tell."""
+        return expected_framing(self.edited.outgoing_path)
+
     def run_request(self) -> Decisions:
         """Run the request rules, once. Raises `RequiredRuleFailed`."""
         rules = self.rules("request")
@@ -95,13 +106,13 @@ class Sides:
         self._run("failure", context, lambda: run_rules(self.rules("failure"), context))
         return context.decisions
 
-    def open_stream(self, came: Response) -> StreamRules:
+    def open_stream(self, came: Response) -> EventRules:
         """The event rules for a stream that begins; `came` is the answer that it is or is made of."""
         context = self._open("event", Journal(detailed=self._detailed))
         context.original_response(came, streamed=not came.body)
-        return StreamRules(self.rules("event"), context)
+        return EventRules(self.rules("event"), context)
 
-    def close_stream(self, stream: StreamRules) -> None:
+    def close_stream(self, stream: EventRules) -> None:
         """Note what the event rules did with a stream that is over."""
         self._note("event", stream.context, stream.outcomes(), stream.notes)
 

@@ -20,7 +20,7 @@ from ruleproxy.proxy.forwarding import Exchange, Forwarder
 from ruleproxy.proxy.refusals import find_refusal, say_too_large
 from ruleproxy.proxy.settings import Limits, Timeouts
 from ruleproxy.wire.formats import api_of
-from ruleproxy.wire.framing import strip_hop_by_hop
+from ruleproxy.wire.headers import strip_hop_by_hop
 
 AsgiReceive = Callable[[], Awaitable[dict[str, Any]]]
 AsgiApp = Callable[[dict[str, Any], AsgiReceive, AsgiSend], Awaitable[None]]

@@ -38,7 +38,7 @@ from ruleproxy.engine.events import (
 )
 from ruleproxy.messages.message import Headers, Request
 from ruleproxy.proxy.forwarding import Answer, Exchange, Forwarder
-from ruleproxy.wire.framing import frame_request
+from ruleproxy.wire.headers import frame_request
 
 _log = logging.getLogger("ruleproxy")
 

@@ -23,7 +23,7 @@ from ruleproxy.engine.events import (
 )
 from ruleproxy.messages.message import Headers
 from ruleproxy.proxy.failures import failure_of
-from ruleproxy.wire.framing import frame_request, strip_hop_by_hop
+from ruleproxy.wire.headers import frame_request, strip_hop_by_hop
 
 
 class Exchange(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ruleproxy.messages.message import Headers
-from ruleproxy.wire.framing import has_conflicting_framing
+from ruleproxy.wire.headers import has_conflicting_framing
 
 
 class Refusal(NamedTuple):

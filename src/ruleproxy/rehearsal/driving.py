@@ -10,12 +10,13 @@ import orjson
 
 from ruleproxy.engine.events import Cut, Data, End, Event, Head, Send
 from ruleproxy.engine.exchange import Exchange
-from ruleproxy.engine.replying import is_event_stream
 from ruleproxy.messages.message import Headers, Response
 from ruleproxy.rehearsal.answers import answer_with, answer_with_stream
+from ruleproxy.wire.events import StreamEvent
 from ruleproxy.wire.fake_stream import fake_stream
 from ruleproxy.wire.formats import Api, api_of
-from ruleproxy.wire.sse import Decoder, ServerSentEvent
+from ruleproxy.wire.framing import SERVER_SENT_EVENTS, Framing, claimed_framing
+from ruleproxy.wire.sse import DEFAULT_LIMIT
 
 
 class Unanswered(Exception):
@@ -39,16 +40,22 @@ class ClientAnswer:
 
     @property
     def streamed(self) -> bool:
-        """Whether it is a stream of server-sent events."""
-        return is_event_stream(self.headers)
+        """Whether it is a stream."""
+        return self.framing is not None
 
-    def events(self) -> list[ServerSentEvent]:
+    @property
+    def framing(self) -> Framing | None:
+        """How its events are framed; None for another answer."""
+        kinds = (value for name, value in self.headers if name.lower() == b"content-type")
+        return claimed_framing(next(kinds, b""))
+
+    def events(self) -> list[StreamEvent]:
         """The events of a stream; none for another answer."""
-        if not self.streamed:
+        if self.framing is None:
             return []
-        decoder = Decoder()
+        decoder = self.framing.decoder(DEFAULT_LIMIT)
         items = [*decoder.feed(self.body), *decoder.finish()]
-        return [item for item in items if isinstance(item, ServerSentEvent)]
+        return [item for item in items if isinstance(item, StreamEvent)]
 
 
 def drive(exchange: Exchange, answers: Sequence[tuple[Event, ...]]) -> ClientAnswer:
@@ -93,7 +100,7 @@ def default_answer(send: Send, api: Api) -> tuple[Event, ...]:
     model, streams = _asked_for(send.body)
     body = orjson.dumps(_empty_answer(api, model))
     if streams and api == "anthropic.messages":
-        return answer_with_stream(fake_stream(body, model=model))
+        return answer_with_stream(map(SERVER_SENT_EVENTS.encode, fake_stream(body, model=model)))
     return answer_with(Response(200, [(b"content-type", b"application/json")], body))
 
 

@@ -1,20 +1,15 @@
-"""The Anthropic Messages format as far as a proxy has to know it: a whole message, a ping, an error event."""
+"""The Anthropic Messages format as far as a proxy has to know it: a whole message."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-from ruleproxy.wire.formats import error_body
 from ruleproxy.wire.json_levels import BadJsonError, open_list, open_object, read_string
-from ruleproxy.wire.sse import encode_event
 
 Reason = Literal["empty", "html", "not_json", "error", "other_shape"]
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-
-PING_EVENT = encode_event("ping", b'{"type":"ping"}')
-"""What the API sends to keep a stream open. It does not restart the idle limit of Claude Code."""
 
 
 class NotAMessageError(ValueError):
@@ -34,11 +29,6 @@ class WholeMessage:
 
     fields: dict[str, bytes]
     blocks: list[dict[str, bytes]]
-
-
-def error_event(kind: str, message: str) -> bytes:
-    """An `error` event; `kind` is an Anthropic error type such as `overloaded_error`."""
-    return encode_event("error", error_body("anthropic.messages", kind, message))
 
 
 def read_message(body: bytes) -> WholeMessage:

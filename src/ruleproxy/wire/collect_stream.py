@@ -6,11 +6,12 @@ appended as the SDKs append them. Values are the upstream's own, spelled as comp
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
-from ruleproxy.wire.sse import Decoder, EventTooLargeError, Item, ServerSentEvent
+from ruleproxy.wire.events import StreamEvent
 
 _APPENDED = {"text_delta": "text", "thinking_delta": "thinking", "signature_delta": "signature"}
 
@@ -23,14 +24,9 @@ class CannotCollectError(ValueError):
         self.error = error
 
 
-def collect_stream(stream: bytes) -> bytes:
-    """The body of the non-streaming answer that this stream tells. Raises `CannotCollectError`."""
-    decoder = Decoder()
-    try:
-        items = [*decoder.feed(stream), *decoder.finish()]
-    except EventTooLargeError as error:
-        raise CannotCollectError(str(error)) from None
-    return msgspec.json.encode(_Collected().read(items))
+def collect_stream(events: Iterable[StreamEvent]) -> bytes:
+    """The body of the non-streaming answer that these events tell. Raises `CannotCollectError`."""
+    return msgspec.json.encode(_Collected().read(events))
 
 
 class _Collected:
@@ -40,13 +36,12 @@ class _Collected:
         self.inputs: dict[int, str] = {}
         self.complete = False
 
-    def read(self, items: list[Item]) -> dict[str, Any]:
-        for number, item in enumerate(items):
-            if isinstance(item, ServerSentEvent):
-                try:
-                    self._take(msgspec.json.decode(item.data))
-                except (msgspec.DecodeError, KeyError, TypeError, AttributeError) as error:
-                    raise CannotCollectError(f"event {number} of the stream cannot be read: {error}") from None
+    def read(self, events: Iterable[StreamEvent]) -> dict[str, Any]:
+        for number, event in enumerate(events):
+            try:
+                self._take(msgspec.json.decode(event.data))
+            except (msgspec.DecodeError, KeyError, TypeError, AttributeError) as error:
+                raise CannotCollectError(f"event {number} of the stream cannot be read: {error}") from None
         if self.message is None or not self.complete:
             raise CannotCollectError("the stream ended before its message did")
         return {**self.message, "content": [self._finish(index) for index in sorted(self.blocks)]}

@@ -1,9 +1,9 @@
-"""Turn a whole message into the server-sent events that a stream of it would have been.
+"""Turn a whole message into the events that a stream of it would have been.
 
 For upstreams that cannot stream, or that answer a stream request with JSON. What clients insist on was
 measured with Claude Code 2.1.197, the Anthropic SDKs for Python (2.11, 0.125) and TypeScript (1.11):
 
-- `event:` lines, or nothing at all is seen;
+- a type on every event (the `event:` line), or nothing at all is seen;
 - `usage` with both counts in `message_start` and `output_tokens` in `message_delta`, or the SDKs' helpers
   fail;
 - blocks that start empty and get their content by deltas, or Claude Code loses text without a word and
@@ -21,6 +21,7 @@ import re
 from collections.abc import Iterator
 
 from ruleproxy.wire.anthropic import WholeMessage, read_message
+from ruleproxy.wire.events import StreamEvent
 from ruleproxy.wire.json_levels import (
     BadJsonError,
     open_list,
@@ -29,7 +30,6 @@ from ruleproxy.wire.json_levels import (
     write_object,
     write_string,
 )
-from ruleproxy.wire.sse import encode_event
 
 DELTA_SIZE = 4096
 """Characters of one delta (an escape counts as one)."""
@@ -51,8 +51,8 @@ _INSIDE_OF_STRING = (
 )
 
 
-def fake_stream(body: bytes, *, model: str = "", delta_size: int = DELTA_SIZE) -> list[bytes]:
-    """The events, encoded, of a message given as the JSON body of a non-streaming answer.
+def fake_stream(body: bytes, *, model: str = "", delta_size: int = DELTA_SIZE) -> list[StreamEvent]:
+    """The events of a message given as the JSON body of a non-streaming answer.
 
     `model` stands in where the message names none. A missing id is made from the body, missing counts are 0. A
     stop reason that is null stays null: nothing here knows how the message ended. Raises NotAMessageError.
@@ -67,11 +67,11 @@ def fake_stream(body: bytes, *, model: str = "", delta_size: int = DELTA_SIZE) -
     return events
 
 
-def _event(data: dict[str, bytes]) -> bytes:
+def _event(data: dict[str, bytes]) -> StreamEvent:
     kind = read_string(data["type"])
     assert kind is not None
     # Values keep the upstream's spacing; a line end in it would take several `data:` lines to say.
-    return encode_event(kind, write_object(data).replace(b"\r", b" ").replace(b"\n", b" "))
+    return StreamEvent(kind, write_object(data).replace(b"\r", b" ").replace(b"\n", b" "))
 
 
 def _read_usage(message: WholeMessage) -> dict[str, bytes]:
@@ -85,7 +85,7 @@ def _read_usage(message: WholeMessage) -> dict[str, bytes]:
     return usage
 
 
-def _message_start(message: WholeMessage, usage: dict[str, bytes], body: bytes, model: str) -> bytes:
+def _message_start(message: WholeMessage, usage: dict[str, bytes], body: bytes, model: str) -> StreamEvent:
     fields = dict(message.fields)
     defaults = {
         "id": b'"msg_' + hashlib.sha256(body).hexdigest()[:24].encode() + b'"',
@@ -106,7 +106,7 @@ def _message_start(message: WholeMessage, usage: dict[str, bytes], body: bytes, 
     return _event({"type": b'"message_start"', "message": write_object(fields)})
 
 
-def _message_delta(message: WholeMessage, usage: dict[str, bytes]) -> bytes:
+def _message_delta(message: WholeMessage, usage: dict[str, bytes]) -> StreamEvent:
     fields = message.fields
     delta = {"stop_reason": b"null", "stop_sequence": b"null"}
     delta |= {name: fields[name] for name in _TOLD_LAST if name in fields}
@@ -116,7 +116,7 @@ def _message_delta(message: WholeMessage, usage: dict[str, bytes]) -> bytes:
     return _event(data)
 
 
-def _block_events(index: int, block: dict[str, bytes], delta_size: int) -> Iterator[bytes]:
+def _block_events(index: int, block: dict[str, bytes], delta_size: int) -> Iterator[StreamEvent]:
     start, deltas = _split_block(block, delta_size)
     at = b"%d" % index
     yield _event({"type": b'"content_block_start"', "index": at, "content_block": write_object(start)})

@@ -6,6 +6,8 @@ from typing import Literal
 
 import orjson
 
+from ruleproxy.messages.message import Headers
+
 Api = Literal[
     "anthropic.messages",
     "anthropic.count_tokens",
@@ -42,6 +44,19 @@ _ERROR_TYPES = {
 _ERROR_STATUSES = {kind: status for status, kind in _ERROR_TYPES.items()}
 
 
+# https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModel.html, "Errors"
+_AMAZON_ERRORS = {
+    "invalid_request_error": "ValidationException",
+    "authentication_error": "UnrecognizedClientException",
+    "permission_error": "AccessDeniedException",
+    "not_found_error": "ResourceNotFoundException",
+    "request_too_large": "ValidationException",
+    "rate_limit_error": "ThrottlingException",
+    "timeout_error": "ModelTimeoutException",
+    "overloaded_error": "ServiceUnavailableException",
+}
+
+
 def api_of(path: str) -> Api:
     """The provider format that a request path (decoded, without query) is known to carry."""
     for ending, api in _ENDINGS:
@@ -74,3 +89,11 @@ def error_object(api: Api, kind: str, message: str) -> dict[str, object]:
 def error_body(api: Api, kind: str, message: str) -> bytes:
     """`error_object` as JSON."""
     return orjson.dumps(error_object(api, kind, message))
+
+
+def error_headers(api: Api, kind: str) -> Headers:
+    """The headers of an error body; AWS clients read the name of an error there."""
+    headers = [(b"content-type", b"application/json")]
+    if api == "bedrock.invoke":
+        headers.append((b"x-amzn-ErrorType", _AMAZON_ERRORS.get(kind, "InternalServerException").encode()))
+    return headers

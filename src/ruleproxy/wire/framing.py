@@ -1,68 +1,136 @@
-"""Headers that belong to one connection, not to the message: RFC 9110 7.6.1 and RFC 9112 6."""
+"""How a stream's events are framed: as server-sent events or as AWS event-stream frames.
+
+What an answer is shows in its first bytes. Gateways send streams without a content type, JSON and login pages as
+`text/event-stream`, and JSON errors where frames belong; so the content type only counts where the bytes say nothing.
+"""
 
 from __future__ import annotations
 
-from ruleproxy.messages.message import Headers
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
-HOP_BY_HOP = frozenset(
-    (b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade")
+from ruleproxy.wire import bedrock, eventstream, sse
+from ruleproxy.wire.events import Filler, Item, StreamEvent
+from ruleproxy.wire.formats import Api, api_of, error_body
+
+
+class Decoder(Protocol):
+    """Takes a stream's bytes as they arrive, and gives what they complete."""
+
+    def feed(self, piece: bytes) -> list[Item]:
+        """What `piece` completes, in order. Raises BadStreamError."""
+
+    def finish(self) -> list[Item]:
+        """What the end completes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """One way to put events into bytes. `decoder` makes a decoder; it takes the limit of an event in bytes."""
+
+    name: Literal["server-sent events", "AWS event stream"]
+    content_type: bytes
+    decoder: Callable[[int], Decoder]
+    _new: Callable[[str, bytes], bytes]
+    _respell: Callable[[bytes, str, bytes], bytes]
+    _filler: Callable[[bytes], bytes]
+
+    def encode(self, event: StreamEvent) -> bytes:
+        """The bytes of an event that was decoded from this framing, or made here: those it came as, if it has any."""
+        if not event.raw:
+            return self._new(event.type, event.data)
+        return self._respell(event.raw, event.type, event.data) if event.edited else event.raw
+
+    def encode_all(self, events: Iterable[StreamEvent]) -> bytes:
+        """The bytes of a stream of such events."""
+        return b"".join(map(self.encode, events))
+
+    def encode_foreign(self, item: StreamEvent | Filler) -> bytes:
+        """The bytes of what was decoded from another framing."""
+        return self._filler(item.raw) if isinstance(item, Filler) else self._new(item.type, item.data)
+
+    def encode_error(self, api: Api, kind: str, message: str) -> bytes:
+        """An error as the last event of a stream to a client of this format; `kind` is an Anthropic error type."""
+        if self is AWS_EVENT_STREAM:
+            return bedrock.encode_exception(kind, message)
+        named = "" if api in ("openai.chat", "openai.responses") else "error"
+        return sse.encode_event(named, error_body("unknown" if api == "bedrock.invoke" else api, kind, message))
+
+    def encode_waiting(self, api: Api) -> bytes:
+        """What keeps a connection alive and is no event to a client of this format."""
+        if self is AWS_EVENT_STREAM:
+            return bedrock.KEEP_ALIVE
+        # The API sends such events itself. Other formats have none, and every reader skips a comment.
+        known = api in ("anthropic.messages", "vertex.rawpredict", "unknown")
+        return sse.encode_event("ping", b'{"type":"ping"}') if known else sse.encode_comment("waiting")
+
+
+def _new_server_sent(type: str, data: bytes) -> bytes:  # noqa: A002 (the field's own name)
+    return sse.encode_event(type, data)
+
+
+SERVER_SENT_EVENTS = Framing(
+    "server-sent events",
+    b"text/event-stream; charset=utf-8",
+    sse.Decoder,
+    _new_server_sent,
+    sse.respell_event,
+    lambda _: sse.encode_comment("waiting"),
 )
-"""Lower-case names of the headers that a proxy never passes on. `Transfer-Encoding` is one of them because
-the proxy frames every message anew."""
 
-# A `Connection: content-length` would otherwise make the next hop read the body as a request of its own.
-_NEVER_DROPPED_BY_NAME = frozenset((b"content-length", b"host"))
+AWS_EVENT_STREAM = Framing(
+    "AWS event stream",
+    b"application/vnd.amazon.eventstream",
+    bedrock.Decoder,
+    bedrock.encode_event,
+    bedrock.respell_event,
+    lambda raw: bedrock.KEEP_ALIVE if raw.startswith(b":") else b"",
+)
 
-_METHODS_WITH_CONTENT = frozenset(("POST", "PUT", "PATCH"))
+MOST_SNIFFED = 512
+"""So many bytes tell at the latest what an answer is."""
 
-
-def strip_hop_by_hop(headers: Headers) -> Headers:
-    """The headers that a proxy passes on: all but the hop-by-hop ones and those that `Connection` names."""
-    named: set[bytes] | None = None
-    for name, value in headers:
-        if len(name) == 10 and name.lower() == b"connection":
-            named = named or set()
-            named.update(token.strip().lower() for token in value.split(b","))
-    if not named:
-        return [line for line in headers if line[0].lower() not in HOP_BY_HOP]
-    dropped = (named - _NEVER_DROPPED_BY_NAME) | HOP_BY_HOP
-    return [line for line in headers if line[0].lower() not in dropped]
+_SPACE = b" \t\r\n"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_FIELD = re.compile(rb"(?:data|event|id|retry)(?::|[\r\n])|:")
+_FIELD_BEGUN = tuple(name[:size] for name in (b"data:", b"event:", b"id:", b"retry:") for size in range(1, len(name)))
 
 
-def frame_request(headers: Headers, method: str, host: bytes, body: bytes) -> Headers:
-    """Headers for a request with a known body.
+def claimed_framing(content_type: bytes) -> Framing | None:
+    """The framing that a content type names; None for that of a whole answer, or for none."""
+    kind = content_type.partition(b";")[0].strip().lower()
+    if kind == b"text/event-stream":
+        return SERVER_SENT_EVENTS
+    return AWS_EVENT_STREAM if kind == AWS_EVENT_STREAM.content_type else None
 
-    `Host` becomes `host` where it stands, or comes first where there was none; `Content-Length` keeps its
-    place and spelling and tells the length of `body`; `Transfer-Encoding` and `Expect` go, because the body
-    is here already.
+
+def sniff(data: bytes, claimed: Framing | None) -> Framing | Literal["whole", "undecided"]:
+    """What an answer with a 2xx status is by its first bytes: a stream, anything else, or too little to say.
+
+    `claimed` is what its content type says. JSON begins with a brace or bracket and markup with `<`; no field of a
+    server-sent event does. The prelude of a frame has a checksum of its own, and in text no byte is zero.
     """
-    framed: Headers = []
-    length = b"%d" % len(body)
-    has_host = has_length = False
-    for line in headers:
-        name = line[0].lower()
-        if name == b"host":
-            if has_host:
-                continue
-            has_host = True
-            line = (line[0], host)
-        elif name == b"content-length":
-            if has_length:
-                continue
-            has_length = True
-            if line[1] != length:
-                line = (line[0], length)
-        elif name == b"transfer-encoding" or name == b"expect":
-            continue
-        framed.append(line)
-    if not has_host:
-        framed.insert(0, (b"Host", host))
-    if not has_length and (body or method in _METHODS_WITH_CONTENT):
-        framed.append((b"Content-Length", length))
-    return framed
+    if data[:1] == b"\0":
+        if claimed is AWS_EVENT_STREAM or eventstream.begins_frame(data):
+            return AWS_EVENT_STREAM
+        return "undecided" if len(data) < eventstream.PRELUDE_SIZE else "whole"
+    text = data.removeprefix(_BYTE_ORDER_MARK).lstrip(_SPACE)
+    if _FIELD.match(text):
+        return SERVER_SENT_EVENTS
+    if (not text and len(data) < MOST_SNIFFED) or text in _FIELD_BEGUN:
+        return "undecided"
+    # What is no JSON and no markup may yet be a stream that begins with fields nobody knows.
+    return claimed if claimed is SERVER_SENT_EVENTS and text[:1] not in b"{[<" else "whole"
 
 
-def has_conflicting_framing(headers: Headers) -> bool:
-    """Whether a message says both `Content-Length` and `Transfer-Encoding`: how requests are smuggled."""
-    names = {name.lower() for name, _ in headers}
-    return b"content-length" in names and b"transfer-encoding" in names
+def expected_framing(path: str) -> Framing | None:
+    """The framing of streams that a client reads who asked for this path; None where that is not known."""
+    match api_of(path):
+        case "bedrock.invoke":
+            return AWS_EVENT_STREAM if path.endswith("/invoke-with-response-stream") else None
+        case "unknown" | "anthropic.count_tokens":
+            return None
+        case _:
+            return SERVER_SENT_EVENTS

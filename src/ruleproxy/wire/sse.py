@@ -17,7 +17,8 @@ uses CR throughout) the event ends with it at once; an LF that follows after all
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from ruleproxy.wire.events import EventTooLargeError, Filler, Item, StreamEvent, Unfinished
 
 DEFAULT_LIMIT = 32 * 1024 * 1024
 """Bytes of one event. The largest events seen are whole tool inputs and base64 images of a few megabytes."""
@@ -25,42 +26,8 @@ DEFAULT_LIMIT = 32 * 1024 * 1024
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _LINES = re.compile(rb"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
 _DATA = re.compile(rb"\A(data(?:: ?)?)[^\r\n]*([\r\n]*)\Z")
+_NAMED = re.compile(rb"\Aevent(?=[:\r\n]|\Z)(?:: ?)?")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-
-
-@dataclass(frozen=True, slots=True)
-class ServerSentEvent:
-    """One event. `type` is empty where no `event:` line named it (to a browser that means `message`)."""
-
-    type: str
-    data: bytes
-    raw: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Filler:
-    """Bytes that are no event: a comment, a spare blank line, a block without `data`."""
-
-    raw: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Unfinished:
-    """The bytes of an event whose blank line never came. The standard says to discard it."""
-
-    raw: bytes
-
-
-Item = ServerSentEvent | Filler | Unfinished
-
-
-class EventTooLargeError(ValueError):
-    """An event grew past the limit; `before` holds what the same piece had completed by then."""
-
-    def __init__(self, limit: int, before: list[Item]) -> None:
-        super().__init__(f"a server-sent event is larger than {limit} bytes")
-        self.limit = limit
-        self.before = before
 
 
 def encode_event(type: str, data: bytes) -> bytes:  # noqa: A002 (the field's own name)
@@ -83,25 +50,30 @@ def encode_comment(text: str) -> bytes:
     return b": " + text.encode() + b"\n\n"
 
 
-def respell_event(event: ServerSentEvent, type: str, data: bytes) -> bytes:  # noqa: A002 (the field's own name)
-    """An event with another type and other data; its other lines, and how the lines were spelled, stay.
+def respell_event(raw: bytes, type: str, data: bytes) -> bytes:  # noqa: A002 (the field's own name)
+    """An event that came as `raw`, with this type and this data; its other lines, and how the lines were spelled, stay.
 
     Raises ValueError where `type` has a line end in it.
     """
-    lines = _LINES.findall(event.raw)
+    lines = _LINES.findall(raw.removeprefix(_BYTE_ORDER_MARK))
     places = [index for index, line in enumerate(lines) if line.startswith(b"data")]
     if len(places) != 1 or b"\n" in data or b"\r" in data:
         kept = [line for line in lines if line.strip(b"\r\n") and not line.startswith((b"data", b"event"))]
         return b"".join(kept) + encode_event(type, data)
     at = places[0]
     lines[at] = _DATA.sub(lambda found: found[1] + data + found[2], lines[at], count=1)
-    if type != event.type:
+    if type != _read_type(lines):
         ending = lines[at][len(lines[at].rstrip(b"\r\n")) :]
         named = encode_event(type, b"").split(b"\n")[0] + ending if type else b""
         lines = [line for line in lines if not line.startswith(b"event")]
         at = next(index for index, line in enumerate(lines) if line.startswith(b"data"))
         lines.insert(at, named)
     return b"".join(lines)
+
+
+def _read_type(lines: list[bytes]) -> str:
+    named = [_NAMED.sub(b"", line.rstrip(b"\r\n"), count=1) for line in lines if _NAMED.match(line)]
+    return named[-1].decode("utf-8", "replace") if named else ""
 
 
 class Decoder:
@@ -183,7 +155,7 @@ class Decoder:
             if line_start < len(piece):
                 self._line.append(piece[line_start:])
             if self._raw_size > self._limit:
-                raise EventTooLargeError(self._limit, items)
+                raise self._too_large(items)
 
     def _take_line(self, line: bytes) -> bool:
         """Read one line without its end; true where it completes an item."""
@@ -208,9 +180,12 @@ class Decoder:
             self._raw.clear()
             self._raw_size = 0
         if len(raw) > self._limit:
-            raise EventTooLargeError(self._limit, before)
-        item: Item = ServerSentEvent(self._type, b"\n".join(self._data), raw) if self._data else Filler(raw)
+            raise self._too_large(before)
+        item: Item = StreamEvent(self._type, b"\n".join(self._data), raw) if self._data else Filler(raw)
         self._data = []
         self._type = ""
         self._in_block = self._bare_return = False
         return item
+
+    def _too_large(self, before: list[Item]) -> EventTooLargeError:
+        return EventTooLargeError(f"a server-sent event is larger than {self._limit} bytes", before)

@@ -1,0 +1,50 @@
+"""The first bytes of an answer, held back until they show what it is: a stream, and in which framing, or a whole."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ruleproxy.messages.message import Headers
+from ruleproxy.wire.framing import Framing, claimed_framing, sniff
+
+Kind = Framing | Literal["whole"]
+
+
+class Arrival:
+    """Feed it an answer from its first byte; `held` are all of these bytes, `claimed` what its content type says."""
+
+    __slots__ = ("claimed", "held")
+
+    def __init__(self, headers: Headers) -> None:
+        self.held = b""
+        self.claimed = claimed_framing(_content_type(headers))
+
+    def feed(self, data: bytes) -> Kind | None:
+        """What the answer is; None where that is not to be seen yet."""
+        self.held += data
+        found = sniff(self.held, self.claimed)
+        return None if found == "undecided" else found
+
+    @property
+    def believed(self) -> Kind:
+        """What the answer has to be taken for where its bytes do not show it."""
+        return self.claimed or "whole"
+
+
+class Gathering:
+    """An answer that has to be there whole: its pieces and their size in bytes."""
+
+    __slots__ = ("pieces", "size")
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.size = 0
+
+    def feed(self, data: bytes) -> None:
+        """Take up the next piece."""
+        self.pieces.append(data)
+        self.size += len(data)
+
+
+def _content_type(headers: Headers) -> bytes:
+    return next((value for name, value in headers if name.lower() == b"content-type"), b"")
