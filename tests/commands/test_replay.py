@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ruleproxy.wire.fake_stream import fake_stream
+from support.events import spell
 from support.golden import run_ruleproxy
 from support.recording_upstream import Close, ReceivedRequest, RecordingUpstream, Script, recording_upstream
 
@@ -49,7 +50,7 @@ def upstream() -> Iterator[RecordingUpstream]:
     def answer(request: ReceivedRequest) -> Script:
         asked = json.loads(request.body)
         if asked["stream"]:
-            data = b"".join(fake_stream(json.dumps(MESSAGE | {"id": "msg_2"}).encode(), model="m"))
+            data = b"".join(spell(fake_stream(json.dumps(MESSAGE | {"id": "msg_2"}).encode(), model="m")))
             return (b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + data, Close())
         return (whole(MESSAGE | {"id": "msg_2", "content": [{"type": "text", "text": "Saturday, I think."}]}),)
 
@@ -110,7 +111,7 @@ def test_another_shape_is_a_difference(tmp_path: Path, upstream: RecordingUpstre
 
 def test_streams_are_compared_by_their_events(tmp_path: Path, upstream: RecordingUpstream) -> None:
     """The kinds of events in their order, however many pieces a text came in; a whole answer instead is told."""
-    text = b"".join(fake_stream(json.dumps(MESSAGE).encode(), model="m")).decode()
+    text = b"".join(spell(fake_stream(json.dumps(MESSAGE).encode(), model="m"))).decode()
     events = [
         {"type": lines[0].removeprefix("event: "), "data": json.loads(lines[1].removeprefix("data: "))}
         for lines in (block.split("\n") for block in text.strip().split("\n\n"))

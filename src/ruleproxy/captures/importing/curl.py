@@ -13,7 +13,7 @@ from urllib.parse import quote_plus
 from ruleproxy.captures.capture import Capture, CapturedRequest
 from ruleproxy.captures.importing.found import CannotImport, encode_header, split_target, with_host
 from ruleproxy.messages.message import Headers
-from ruleproxy.wire.framing import strip_hop_by_hop
+from ruleproxy.wire.headers import strip_hop_by_hop
 
 _START: Final = re.compile(r"\s*(?:[$>#]\s+)?curl(?:\.exe)?\s")
 

@@ -30,7 +30,7 @@ from ruleproxy.captures.importing.found import (
     with_host,
 )
 from ruleproxy.messages.message import Headers
-from ruleproxy.wire.framing import strip_hop_by_hop
+from ruleproxy.wire.headers import strip_hop_by_hop
 
 _UNLIMITED: Final = 1 << 62
 _NOT_OF_THE_WEB: Final = ("data:", "blob:", "about:", "file:", "chrome-extension:", "moz-extension:")

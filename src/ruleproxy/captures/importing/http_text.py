@@ -9,7 +9,7 @@ from ruleproxy.captures.assembling import assemble_request
 from ruleproxy.captures.capture import Capture, CapturedRequest
 from ruleproxy.captures.importing.found import CannotImport, Target, encode_header, split_target, with_host
 from ruleproxy.messages.message import Headers
-from ruleproxy.wire.framing import strip_hop_by_hop
+from ruleproxy.wire.headers import strip_hop_by_hop
 
 _UNLIMITED: Final = 1 << 62
 _LINE: Final = re.compile(rb"\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+) +(\S+)(?: +HTTP/(\d(?:\.\d)?))?[ \t]*(?:\r?\n|\Z)")
