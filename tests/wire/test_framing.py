@@ -21,8 +21,7 @@ ERROR = b'{"type":"error","error":{"type":"rate_limit_error","message":"slow dow
 
 
 def decode(framing: Framing, data: bytes) -> list[Item]:
-    decoder = framing.decoder(1 << 20)
-    return [*decoder.feed(data), *decoder.finish()]
+    return framing.decode(data)
 
 
 def carry(data: bytes, came: Framing, wanted: Framing) -> bytes:
@@ -59,11 +58,10 @@ def test_the_first_bytes_show_what_an_answer_is(data: bytes, found: object) -> N
 
 def test_a_content_type_counts_where_the_bytes_say_nothing() -> None:
     """JSON and markup are no stream whatever it says; fields that nobody knows and a bad checksum are judged by it."""
-    sse, aws = (
-        claimed_framing(b"Text/Event-Stream; charset=utf-8"),
-        claimed_framing(b"application/vnd.amazon.eventstream"),
-    )
-    assert (sse, aws, claimed_framing(b"application/json")) == (SERVER_SENT_EVENTS, AWS_EVENT_STREAM, None)
+    sse = claimed_framing([(b"Content-Type", b"Text/Event-Stream; charset=utf-8")])
+    aws = claimed_framing([(b"content-type", b"application/vnd.amazon.eventstream")])
+    whole = claimed_framing([(b"content-type", b"application/json")])
+    assert (sse, aws, whole, claimed_framing([])) == (SERVER_SENT_EVENTS, AWS_EVENT_STREAM, None, None)
     assert [sniff(data, sse) for data in (b"{}", b"[1]", b"<p>", b"x: 1\n")] == ["whole"] * 3 + [SERVER_SENT_EVENTS]
     assert sniff(b"\0\0\0\x20\0\0\0\0abcd", aws) == AWS_EVENT_STREAM
     assert sniff(b'{"message":"no"}', aws) == "whole"

@@ -17,7 +17,7 @@ class Arrival:
 
     def __init__(self, headers: Headers) -> None:
         self.held = b""
-        self.claimed = claimed_framing(_content_type(headers))
+        self.claimed = claimed_framing(headers)
 
     def feed(self, data: bytes) -> Kind | None:
         """What the answer is; None where that is not to be seen yet."""
@@ -44,7 +44,3 @@ class Gathering:
         """Take up the next piece."""
         self.pieces.append(data)
         self.size += len(data)
-
-
-def _content_type(headers: Headers) -> bytes:
-    return next((value for name, value in headers if name.lower() == b"content-type"), b"")

@@ -6,10 +6,9 @@ from ruleproxy.engine.faking import FakingError, decode_body
 from ruleproxy.engine.replying import ENTITY, with_length
 from ruleproxy.messages.message import Response
 from ruleproxy.wire.collect_stream import CannotCollectError, collect_stream
-from ruleproxy.wire.events import BadStreamError, Item, StreamEvent
+from ruleproxy.wire.events import BadStreamError, StreamEvent
 from ruleproxy.wire.formats import error_status
 from ruleproxy.wire.framing import Framing
-from ruleproxy.wire.sse import DEFAULT_LIMIT
 
 
 def collect(response: Response, framing: Framing) -> Response:
@@ -26,9 +25,8 @@ def collect(response: Response, framing: Framing) -> Response:
 
 
 def _read_events(stream: bytes, framing: Framing) -> list[StreamEvent]:
-    decoder = framing.decoder(DEFAULT_LIMIT)
     try:
-        items: list[Item] = [*decoder.feed(stream), *decoder.finish()]
+        items = framing.decode(stream)
     except BadStreamError as error:
         raise CannotCollectError(str(error)) from None
     return [item for item in items if isinstance(item, StreamEvent)]

@@ -19,12 +19,12 @@ import orjson
 
 from ruleproxy.captures.writing import write_whole
 from ruleproxy.engine.masking import mask_header, mask_path, mask_text
-from ruleproxy.engine.replying import is_event_stream
 from ruleproxy.messages.journal import Edit
 from ruleproxy.messages.message import Headers
-from ruleproxy.rehearsal.differences import compare_values, parse_json, read_events
+from ruleproxy.rehearsal.differences import Answer, compare_values, parse_json, read_events
 from ruleproxy.rehearsal.running import Run
-from ruleproxy.wire.sse import EventTooLargeError
+from ruleproxy.wire.events import BadStreamError
+from ruleproxy.wire.framing import claimed_framing
 
 AcceptedState = Literal["none", "same", "differs", "written", "unreadable"]
 
@@ -100,7 +100,7 @@ def _describe(run: Run) -> dict[str, Any]:
         outcome["answer"] = {
             "status": answer.status,
             "headers": _describe_headers(answer.headers),
-            **(_describe_stream if is_event_stream(answer.headers) else _describe_body)(answer.body),
+            **(_describe_stream(answer) if claimed_framing(answer.headers) else _describe_body(answer.body)),
             **({"cut": True} if answer.cut else {}),
         }
     return outcome
@@ -123,12 +123,12 @@ def _describe_body(body: bytes) -> dict[str, Any]:
     return {"body": value}
 
 
-def _describe_stream(body: bytes) -> dict[str, Any]:
+def _describe_stream(answer: Answer) -> dict[str, Any]:
     try:
-        events = read_events(body)
+        events = read_events(answer)
         orjson.dumps(events)
-    except (EventTooLargeError, RecursionError, orjson.JSONEncodeError):
-        return {"body_text": body.decode("utf-8", "backslashreplace")}
+    except (BadStreamError, RecursionError, orjson.JSONEncodeError):
+        return {"body_text": answer.body.decode("utf-8", "backslashreplace")}
     return {"events": events}
 
 

@@ -15,12 +15,12 @@ import msgspec
 import orjson
 
 from ruleproxy.engine.masking import mask_header, mask_path, mask_text
-from ruleproxy.engine.replying import is_event_stream
 from ruleproxy.language.counts import count
 from ruleproxy.messages.journal import Edit, Kind
 from ruleproxy.messages.message import Headers
 from ruleproxy.messages.nodes import escape_step
-from ruleproxy.wire.sse import Decoder, EventTooLargeError, ServerSentEvent
+from ruleproxy.wire.events import BadStreamError, StreamEvent
+from ruleproxy.wire.framing import Framing, claimed_framing
 
 _LONGEST: Final = 200
 """Characters of a value that an edit keeps; its length is said of a longer one."""
@@ -73,32 +73,32 @@ def compare_answers(before: Answer, after: Answer) -> list[Edit]:
         edits.append(Edit("~", "end", *("breaks off" if cut else "complete" for cut in (before.cut, after.cut))))
     if before.body == after.body:
         return edits
-    streamed = [is_event_stream(answer.headers) for answer in (before, after)]
-    if all(streamed):
-        return edits + _compare_streams(before.body, after.body)
-    if any(streamed):
-        shown = (_describe(answer.body, streamed=is_event_stream(answer.headers)) for answer in (before, after))
+    framings = [claimed_framing(answer.headers) for answer in (before, after)]
+    if framings[0] is not None and framings[1] is not None:
+        return edits + _compare_streams(before, after)
+    if any(framings):
+        shown = map(_describe, (before.body, after.body), framings)
         return [*edits, Edit("~", "", *shown)]
     return edits + compare_bodies(before.body, after.body)
 
 
-def _describe(body: bytes, *, streamed: bool) -> str:
-    return f"a {'stream' if streamed else 'whole answer'} of {count(len(body), 'byte')}"
+def _describe(body: bytes, framing: Framing | None) -> str:
+    return f"a {'stream' if framing else 'whole answer'} of {count(len(body), 'byte')}"
 
 
-def _compare_streams(before: bytes, after: bytes) -> list[Edit]:
+def _compare_streams(before: Answer, after: Answer) -> list[Edit]:
     try:
         edits = list(compare_values(read_events(before), read_events(after), "event"))
-    except (EventTooLargeError, RecursionError):
-        return [Edit("~", "", count(len(before), "byte"), count(len(after), "byte"))]
+    except (BadStreamError, RecursionError):
+        return [Edit("~", "", count(len(before.body), "byte"), count(len(after.body), "byte"))]
     return edits or [Edit("~", "", "the same events", "spelled otherwise")]
 
 
-def read_events(body: bytes) -> list[Any]:
-    """The events of a stream as JSON values, `{"type": …, "data": …}`. Raises `EventTooLargeError`."""
-    decoder = Decoder()
-    items = [*decoder.feed(body), *decoder.finish()]
-    events = (item for item in items if isinstance(item, ServerSentEvent))
+def read_events(answer: Answer) -> list[Any]:
+    """The events of a stream as JSON values, `{"type": …, "data": …}`. Raises `BadStreamError`."""
+    framing = claimed_framing(answer.headers)
+    items = [] if framing is None else framing.decode(answer.body)
+    events = (item for item in items if isinstance(item, StreamEvent))
     return [{"type": event.type, "data": _read_data(event.data)} for event in events]
 
 

@@ -12,11 +12,10 @@ from ruleproxy.engine.events import Cut, Data, End, Event, Head, Send
 from ruleproxy.engine.exchange import Exchange
 from ruleproxy.messages.message import Headers, Response
 from ruleproxy.rehearsal.answers import answer_with, answer_with_stream
-from ruleproxy.wire.events import StreamEvent
+from ruleproxy.wire.events import BadStreamError, StreamEvent
 from ruleproxy.wire.fake_stream import fake_stream
 from ruleproxy.wire.formats import Api, api_of
 from ruleproxy.wire.framing import SERVER_SENT_EVENTS, Framing, claimed_framing
-from ruleproxy.wire.sse import DEFAULT_LIMIT
 
 
 class Unanswered(Exception):
@@ -46,15 +45,16 @@ class ClientAnswer:
     @property
     def framing(self) -> Framing | None:
         """How its events are framed; None for another answer."""
-        kinds = (value for name, value in self.headers if name.lower() == b"content-type")
-        return claimed_framing(next(kinds, b""))
+        return claimed_framing(self.headers)
 
     def events(self) -> list[StreamEvent]:
         """The events of a stream; none for another answer."""
         if self.framing is None:
             return []
-        decoder = self.framing.decoder(DEFAULT_LIMIT)
-        items = [*decoder.feed(self.body), *decoder.finish()]
+        try:
+            items = self.framing.decode(self.body)
+        except BadStreamError as error:
+            items = error.before
         return [item for item in items if isinstance(item, StreamEvent)]
 
 

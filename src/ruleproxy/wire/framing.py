@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from ruleproxy.messages.message import Headers
 from ruleproxy.wire import bedrock, eventstream, sse
 from ruleproxy.wire.events import Filler, Item, StreamEvent
 from ruleproxy.wire.formats import Api, api_of, error_body
@@ -36,6 +37,11 @@ class Framing:
     _new: Callable[[str, bytes], bytes]
     _respell: Callable[[bytes, str, bytes], bytes]
     _filler: Callable[[bytes], bytes]
+
+    def decode(self, stream: bytes) -> list[Item]:
+        """What a whole stream consists of. Raises BadStreamError."""
+        decoder = self.decoder(sse.DEFAULT_LIMIT)
+        return [*decoder.feed(stream), *decoder.finish()]
 
     def encode(self, event: StreamEvent) -> bytes:
         """The bytes of an event that was decoded from this framing, or made here: those it came as, if it has any."""
@@ -98,9 +104,10 @@ _FIELD = re.compile(rb"(?:data|event|id|retry)(?::|[\r\n])|:")
 _FIELD_BEGUN = tuple(name[:size] for name in (b"data:", b"event:", b"id:", b"retry:") for size in range(1, len(name)))
 
 
-def claimed_framing(content_type: bytes) -> Framing | None:
+def claimed_framing(headers: Headers) -> Framing | None:
     """The framing that a content type names; None for that of a whole answer, or for none."""
-    kind = content_type.partition(b";")[0].strip().lower()
+    named = next((value for name, value in headers if name.lower() == b"content-type"), b"")
+    kind = named.partition(b";")[0].strip().lower()
     if kind == b"text/event-stream":
         return SERVER_SENT_EVENTS
     return AWS_EVENT_STREAM if kind == AWS_EVENT_STREAM.content_type else None
