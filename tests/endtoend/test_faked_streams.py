@@ -39,7 +39,7 @@ when request.wants_stream and request.headers["x-ping"] ~= nil then
   fake_stream { ping_every = 0.2s }
 end
 """
-SETTINGS = "[timeouts]\nupstream = 1.5\n"
+SETTINGS = "[timeouts]\nfirst_byte = 1.5\n"
 STREAM = b'{"model":"claude-opus-4-8","max_tokens":16,"messages":[{"role":"user","content":"hi"}],"stream":true}'
 CONTENT: list[dict[str, Any]] = [
     {"type": "thinking", "thinking": "hm", "signature": "c2ln"},

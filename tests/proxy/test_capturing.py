@@ -17,7 +17,7 @@ from ruleproxy.captures.capture import Capture
 from ruleproxy.captures.finding import find_captures
 from ruleproxy.messages.message import Headers, Request
 from ruleproxy.proxy.capturing import Recorder, Recording, RecordingForwarder, RecordLimits
-from ruleproxy.proxy.transport import SocketTransport, TransportLimits
+from ruleproxy.proxy.transport import SocketTransport
 from support.pass_through import PassThrough
 from support.recording_upstream import OK, Close, Pause, RecordingUpstream, Reset, Script, recording_upstream
 
@@ -55,7 +55,7 @@ class CollectedAnswer:
 
 @pytest.fixture
 async def transport() -> AsyncIterator[SocketTransport]:
-    made = SocketTransport(TransportLimits())
+    made = SocketTransport()
     yield made
     await made.aclose()
 

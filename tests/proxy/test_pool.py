@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator, Callable
 import httpx
 import pytest
 
-from ruleproxy.proxy.transport import SocketTransport, TransportLimits
+from ruleproxy.proxy.routes import Patience, Route
+from ruleproxy.proxy.transport import SocketTransport
 from support.recording_upstream import (
     OK,
     AwaitClose,
@@ -188,7 +189,7 @@ async def test_a_fresh_connection_is_tried_once() -> None:
 
 async def test_a_connection_rests_for_a_while_only() -> None:
     """After `rest` seconds it is closed from this side."""
-    transport = SocketTransport(TransportLimits(rest=0.1))
+    transport = SocketTransport(rest=0.1)
     with recording_upstream() as upstream:
         await ask(transport, upstream)
         await asyncio.to_thread(upstream.wait_until, lambda seen: 0 in seen.closed)
@@ -213,7 +214,7 @@ async def test_requests_at_once_have_connections_of_their_own(transport: SocketT
 
 async def test_an_early_answer_ends_the_connection() -> None:
     """The rest of a request that is still being written must not become the next request."""
-    transport = SocketTransport(TransportLimits(silence=5))
+    transport = SocketTransport({"": Route(Patience(first_byte=5))})
     listener = socket.create_server(("127.0.0.1", 0))
     accepted: list[socket.socket] = []
 

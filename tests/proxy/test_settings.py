@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ruleproxy.messages.upstreams import Upstream
+from ruleproxy.proxy.routes import Patience
 from ruleproxy.proxy.settings import BadSetting, read_settings
 
 UP = {"upstreams": ("http://up.example",)}
@@ -23,7 +24,7 @@ def test_the_defaults_are_safe() -> None:
     assert (settings.host, settings.port, settings.allow_remote) == ("127.0.0.1", 8787, False)
     assert settings.rules == (Path("rules"),)
     assert settings.limits.body == 64 * 1024 * 1024
-    assert (settings.timeouts.connect, settings.timeouts.upstream) == (10, 600)
+    assert settings.routes["default"].patience == Patience(connect=10, first_byte=600, idle=600, total=3600)
 
 
 def test_the_later_source_wins() -> None:
@@ -40,22 +41,25 @@ def test_every_setting_can_stand_in_the_file() -> None:
     """Paths are relative to the file."""
     folder = Path("etc")
     folder.mkdir()
+    (folder / "ca.pem").touch()
     (folder / "mine.toml").write_text(
         'rules = ["rules", "/abs"]\nrecord = "captures"\nca_file = "ca.pem"\nallow_remote = true\n'
         '[upstreams]\nmain = "https://Up.Example:443/gw/"\nother = "http://up.example:8080"\n'
         "[limits]\nbody = 10\nheaders = 20\n[timeouts]\n"
-        "connect = 0.5\nupstream = 1\nclient = 2\nkeep_alive = 3\nstop = 4\n"
+        "connect = 0.5\nfirst_byte = 1\nidle = 2\ntotal = 3\nclient = 2\nkeep_alive = 3\nstop = 4\n"
     )
     settings = read_settings({}, {}, folder / "mine.toml")
     assert settings.rules == (folder / "rules", Path("/abs"))
-    assert (settings.record, settings.ca_file) == (folder / "captures", folder / "ca.pem")
+    assert settings.record == folder / "captures"
+    assert settings.routes["main"].trust.ca_files == (folder / "ca.pem",)
     assert settings.allow_remote
     assert list(settings.upstreams.values()) == [
         Upstream("main", "https://up.example", "/gw"),
         Upstream("other", "http://up.example:8080"),
     ]
     assert (settings.limits.body, settings.limits.headers) == (10, 20)
-    assert (settings.timeouts.connect, settings.timeouts.stop) == (0.5, 4)
+    assert settings.timeouts.stop == 4
+    assert settings.routes["other"].patience == Patience(0.5, 1, 2, 3)
 
 
 def test_the_environment_names_tables_with_an_underscore() -> None:

@@ -227,16 +227,19 @@ def test_an_upstream_that_is_not_there(tmp_path_factory: pytest.TempPathFactory)
 
 
 def test_a_silent_upstream_is_given_up(tmp_path_factory: pytest.TempPathFactory, upstream: RecordingUpstream) -> None:
-    """504 after `timeouts.upstream` seconds of silence, and the upstream's connection ends."""
+    """504 after `timeouts.first_byte` seconds of silence, and the upstream's connection ends."""
     answer_with(upstream, AwaitClose())
-    settings = "[timeouts]\nupstream = 0.3\n"
+    settings = "[timeouts]\nfirst_byte = 0.3\n"
     with (
         server_process(tmp_path_factory.mktemp("silent"), upstream.url, settings=settings) as server,
         RawClient(server.port) as client,
     ):
         answer = client.ask()
         upstream.wait_until(lambda seen: bool(seen.closed))
-    assert (answer.status, error_of(answer)) == (504, f"{upstream.place} sent nothing for 0.3 s")
+    assert (answer.status, error_of(answer)) == (
+        504,
+        f"{upstream.place} sent no byte of an answer for 0.3 s (timeouts.first_byte)",
+    )
 
 
 @pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"])

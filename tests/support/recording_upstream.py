@@ -129,7 +129,7 @@ def recording_upstream(
 def _converse(upstream: RecordingUpstream, connection: socket.socket, number: int, tls: ssl.SSLContext | None) -> None:
     try:
         if tls is not None:
-            connection = tls.wrap_socket(connection, server_side=True)
+            connection = _shake_hands(connection, tls)
         buffer = b""
         while True:
             request, buffer = _read_request(connection, buffer, number)
@@ -144,6 +144,21 @@ def _converse(upstream: RecordingUpstream, connection: socket.socket, number: in
         upstream.closed.add(number)
     finally:
         connection.close()
+
+
+def _shake_hands(connection: socket.socket, tls: ssl.SSLContext) -> socket.socket:
+    secured = tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+    try:
+        secured.do_handshake()
+    except ssl.SSLError:
+        # Closing with unread bytes resets the connection, and the reset may overtake the alert.
+        with socket.socket(fileno=secured.detach()) as bare:
+            bare.shutdown(socket.SHUT_WR)
+            bare.settimeout(5)
+            while bare.recv(65536):
+                pass
+        raise
+    return secured
 
 
 def _take(upstream: RecordingUpstream, connection: socket.socket, number: int, step: Step) -> bool:

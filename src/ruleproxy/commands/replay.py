@@ -57,11 +57,11 @@ def command(
     flags = {"upstreams": upstream, "rules": rules}
     try:
         settings = read_settings({key: value for key, value in flags.items() if value}, os.environ, config)
+        transport = make_transport(settings)
     except (BadSetting, OSError) as error:
         stop(2, str(error))
     upstreams = declared_upstreams(settings)
     ruleset = load_or_stop(settings.rules, "nothing was sent", upstreams=upstreams, environment=os.environ)
-    transport = make_transport(settings)
     sys.exit(asyncio.run(_replay_all(captures, ruleset, upstreams, headers, transport, exact=exact)))
 
 

@@ -29,6 +29,8 @@ _BASE_URL = "ANTHROPIC_BASE_URL"
 @click.command(name="run", context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
 @click.option("--rules", multiple=True, metavar="DIR", help="A folder of rules; may be given more than once.")
 @click.option("--upstream", multiple=True, metavar="[NAME=]URL", help="An upstream; the first is the default.")
+@click.option("--ca-file", metavar="FILE", help="Certificate authorities to trust besides the system's.")
+@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Any setting: timeouts.idle=60.")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings (ruleproxy.toml, if there is one).")
 @click.option("--record", metavar="DIR", help="Write what passes as captures, credentials masked.")
 @click.option(
@@ -38,6 +40,8 @@ _BASE_URL = "ANTHROPIC_BASE_URL"
 def command(
     rules: tuple[str, ...],
     upstream: tuple[str, ...],
+    ca_file: str | None,
+    pairs: tuple[str, ...],
     config: Path | None,
     record: str | None,
     names: tuple[str, ...],
@@ -56,7 +60,8 @@ def command(
     environment = dict(os.environ)
     if not upstream and environment.get(_BASE_URL):
         environment.setdefault("RULEPROXY_UPSTREAMS", environment[_BASE_URL])
-    flags = {"rules": rules, "upstreams": upstream, "record": record, "listen": "127.0.0.1:0"}
+    flags = {"rules": rules, "upstreams": upstream, "record": record, "ca_file": ca_file, "set": pairs}
+    flags["listen"] = "127.0.0.1:0"
     descriptor, log = tempfile.mkstemp(prefix="ruleproxy-", suffix=".log")
     stream = os.fdopen(descriptor, "a", buffering=1, encoding="utf-8")
     log_to(stream)
@@ -64,13 +69,13 @@ def command(
         settings = read_settings({key: value for key, value in flags.items() if value}, environment, config)
         in_force = load_in_force(settings, named=bool(rules))
         listener = open_listener(settings.host, settings.port, allow_remote=False)
+        app = assemble(settings, listener, in_force, log_to=stream.fileno())
     except (BadSetting, OSError, CannotListen, CannotStart) as error:
         stream.close()
         Path(log).unlink()
         _stop(str(error))
     url = url_of(listener)
     click.echo(f"ruleproxy: {url} -> {declared_upstreams(settings)[0].base_url}, log in {log}", err=True)
-    app = assemble(settings, listener, in_force, log_to=stream.fileno())
     run = _Run(app, settings, arguments, child_environment(os.environ, url, names))
     sys.exit(run_in_loop(run.run(listener)))
 

@@ -14,6 +14,8 @@ import click
 @click.option("--rules", multiple=True, metavar="DIR", help="A folder of rules; may be given more than once.")
 @click.option("--upstream", multiple=True, metavar="[NAME=]URL", help="An upstream; the first is the default.")
 @click.option("--listen", metavar="HOST:PORT", help="Where clients connect (127.0.0.1:8787; port 0: any free).")
+@click.option("--ca-file", metavar="FILE", help="Certificate authorities to trust besides the system's.")
+@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Any setting: timeouts.idle=60.")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings (ruleproxy.toml, if there is one).")
 @click.option("--record", metavar="DIR", help="Write what passes as captures, credentials masked.")
 @click.option("--record-sample", metavar="PART", help="Record a part of the exchanges: 0.1 is every tenth.")
@@ -29,6 +31,8 @@ def command(
     rules: tuple[str, ...],
     upstream: tuple[str, ...],
     listen: str | None,
+    ca_file: str | None,
+    pairs: tuple[str, ...],
     config: Path | None,
     record: str | None,
     record_sample: str | None,
@@ -65,6 +69,8 @@ def command(
         "log_format": log_format,
         "base_path": base_path,
         "allow_remote": allow_remote or None,
+        "ca_file": ca_file,
+        "set": pairs,
     }
     log_to(sys.stderr)
     try:
@@ -81,6 +87,8 @@ def command(
         _stop(1, str(error))
     try:
         app = assemble(settings, listener, in_force)
+    except BadSetting as error:
+        _stop(2, str(error))
     except BadCondition as error:
         _stop(2, f"--record-only:\n{error}")
     run_server(app, listener, settings)

@@ -10,13 +10,19 @@ from ruleproxy.messages.message import Headers
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Ask an upstream. `origin` is `scheme://host[:port]`, `target` the bytes of the request line's target."""
+    """Ask an upstream. `origin` is `scheme://host[:port]`, `target` the bytes of the request line's target.
+
+    `upstream` is its name. `timeout` (seconds of silence) and `sign` are what rules wrote or settings say, if they do.
+    """
 
     origin: str
     method: str
     target: bytes
     headers: Headers
     body: bytes
+    upstream: str = ""
+    timeout: float | None = None
+    sign: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ _READS: Mapping[tuple[str, str], str] = {
     ("upstream", "host"): "{m}.host",
     ("upstream", "base"): "{m}.base",
     ("upstream", "timeout"): "({m}.timeout or NIL)",
+    ("upstream", "sign"): "({m}.sign or NIL)",
     ("upstream", "url"): "c.request.url",
     ("event", "type"): "{m}.type",
     ("event", "data"): "{m}.body.root",
@@ -54,6 +55,7 @@ _WRITES: Mapping[tuple[str, str], str] = {
     ("upstream", "base"): "c.request.upstream.become_base",
     ("upstream", "name"): "c.request.upstream.become_name",
     ("upstream", "timeout"): "c.request.upstream.write_timeout",
+    ("upstream", "sign"): "c.request.upstream.write_sign",
 }
 _ROOTS: Mapping[str, str] = {
     "request": "c.request",

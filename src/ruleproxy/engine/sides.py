@@ -157,7 +157,9 @@ class Sides:
         body, reused = edited.body.to_bytes()
         query = b"?" + edited.query.text if edited.query.text else b""
         target = edited.outgoing_path.encode("latin-1") + query
-        return Send(edited.upstream.origin, edited.method, target, edited.headers.lines, body), reused
+        to = edited.upstream
+        lines = edited.headers.lines
+        return Send(to.origin, edited.method, target, lines, body, to.name, to.timeout, to.sign), reused
 
     def _refuse_retry(self) -> str | None:
         return "the answer has begun" if self.begun else self.attempts.refuse(self._compose()[0])

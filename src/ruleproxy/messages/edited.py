@@ -23,7 +23,7 @@ _METHOD: Final = re.compile("[A-Z][A-Z-]*")
 class EditedUpstream:
     """Where the request goes: one of the declared upstreams, and the path there if a rule wrote the whole URL."""
 
-    __slots__ = ("_journal", "_secrets", "base_path", "declared", "exact_path", "name", "origin", "timeout")
+    __slots__ = ("_journal", "_secrets", "_sign", "base_path", "declared", "exact_path", "name", "origin", "timeout")
 
     def __init__(self, declared: tuple[Upstream, ...], journal: Journal, secrets: Written) -> None:
         first = declared[0]
@@ -33,6 +33,7 @@ class EditedUpstream:
         self.base_path = first.base
         self.exact_path: str | None = None
         self.timeout: float | None = None
+        self._sign: str | None = None
         self._journal = journal
         self._secrets = secrets
 
@@ -65,10 +66,29 @@ class EditedUpstream:
                 return self._change("name", self.name, upstream.origin, upstream.base, None, upstream.name)
         raise EditRefused(f"no upstream is named {name!r}: declared are {', '.join(u.name for u in self.declared)}")
 
+    @property
+    def sign(self) -> str | None:
+        """How the request is signed after the last edit: as a rule says, else as the upstream's settings do."""
+        return self._sign or next((u.sign for u in self.declared if u.name == self.name), None)
+
+    def write_sign(self, how: str) -> bool:
+        """Sign the request after the last edit."""
+        if how != "aws":
+            raise EditRefused(f'upstream.sign takes "aws", not {how!r}')
+        if how == self.sign:
+            return False
+        self._journal.add(setattr, self, "_sign", self._sign)
+        if self._journal.detailed:
+            self._journal.describe("~", "upstream.sign", "none", how)
+        self._sign = how
+        return True
+
     def write_timeout(self, seconds: float) -> bool:
         """Give up on an upstream that is silent for this long."""
         if not isinstance(seconds, int | float) or isinstance(seconds, bool):
             raise EditRefused("upstream.timeout takes a duration")
+        if not 0 < seconds < 1e9:
+            raise EditRefused(f"upstream.timeout is longer than 0, not {seconds:g}s")
         if seconds == self.timeout:
             return False
         self._journal.add(setattr, self, "timeout", self.timeout)

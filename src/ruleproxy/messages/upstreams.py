@@ -14,12 +14,13 @@ class Upstream:
     """A declared upstream.
 
     `origin` is `scheme://host[:port]` in lower case, without the scheme's own port; `base` comes before a client's
-    path and has no slash at its end (empty: none).
+    path and has no slash at its end (empty: none). `sign` names how its requests are signed, unless a rule says it.
     """
 
     name: str
     origin: str
     base: str = ""
+    sign: str | None = None
 
     @property
     def base_url(self) -> str:
@@ -27,12 +28,12 @@ class Upstream:
         return self.origin + self.base
 
     @classmethod
-    def from_url(cls, name: str, url: str) -> Upstream:
+    def from_url(cls, name: str, url: str, *, sign: str | None = None) -> Upstream:
         """An upstream from its URL. Raises ValueError; the text never repeats what may be a credential."""
         if "?" in url or "#" in url:
             raise ValueError("the URL holds a query or a fragment, which no request keeps")
         origin, path, _ = split_url(url)
-        return cls(name, origin, path.rstrip("/"))
+        return cls(name, origin, path.rstrip("/"), sign)
 
 
 def split_url(url: str) -> tuple[str, str, str]:

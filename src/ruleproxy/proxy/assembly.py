@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 import time
 from collections.abc import Callable
@@ -20,12 +21,14 @@ from ruleproxy.proxy.access_log import AccessLog
 from ruleproxy.proxy.admin import make_control_app
 from ruleproxy.proxy.app import ProxyApp
 from ruleproxy.proxy.capturing import Recorder, RecordingForwarder, RecordLimits
+from ruleproxy.proxy.forward_proxies import BadProxy
 from ruleproxy.proxy.forwarding import Exchange as ForwardedExchange
 from ruleproxy.proxy.forwarding import Forwarder
 from ruleproxy.proxy.reloading import RulesInForce
 from ruleproxy.proxy.server import url_of
-from ruleproxy.proxy.settings import Settings
-from ruleproxy.proxy.transport import SocketTransport, TransportLimits
+from ruleproxy.proxy.settings import BadSetting, Settings
+from ruleproxy.proxy.tls import BadTrust
+from ruleproxy.proxy.transport import SocketTransport
 from ruleproxy.rehearsal.conditions import Condition
 
 _log = logging.getLogger("ruleproxy")
@@ -104,9 +107,13 @@ def make_recorder(folder: Path, settings: Settings, rules: RulesInForce) -> Reco
 
 
 def make_transport(settings: Settings) -> SocketTransport:
-    """What requests are sent with."""
-    limits = TransportLimits(connect=settings.timeouts.connect, silence=settings.timeouts.upstream)
-    return SocketTransport(limits, ca_file=settings.ca_file)
+    """The way to the upstreams. Raises `BadSetting` for certificates and proxies that cannot be used."""
+    transport = SocketTransport(settings.routes, environment=os.environ)
+    try:
+        transport.check((upstream.name, upstream.origin) for upstream in settings.upstreams.values())
+    except (BadTrust, BadProxy) as error:
+        raise BadSetting(str(error)) from None
+    return transport
 
 
 def declared_upstreams(settings: Settings) -> tuple[Upstream, ...]:

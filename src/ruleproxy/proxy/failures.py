@@ -1,6 +1,7 @@
 """What can go wrong on the way to an upstream, as httpx names it and as an exchange hears it.
 
     httpx.ConnectError         no connection: refused, unreachable, name unknown     refused
+    httpx.ProxyError           the proxy in between gave none                        refused
       TlsFailed                the connection could not be made safe                 tls
     httpx.ConnectTimeout       no connection in time                                 timeout
     httpx.ReadTimeout          no byte in time                                       timeout
@@ -23,6 +24,7 @@ import ssl
 import httpx
 
 from ruleproxy.engine.events import FailureKind, UpstreamFailed
+from ruleproxy.proxy.tls import describe_tls_failure
 
 
 class TlsFailed(httpx.ConnectError):
@@ -48,10 +50,8 @@ def failure_of(error: httpx.TransportError) -> UpstreamFailed:
 
 def connect_error(place: str, error: OSError) -> httpx.TransportError:
     """The httpx error for an OSError met while connecting to `place` (`host:port`)."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return TlsFailed(f"the certificate of {place} is not trusted: {error.verify_message}")
     if isinstance(error, ssl.SSLError):
-        return TlsFailed(f"cannot speak TLS with {place}: {error.reason or error}")
+        return TlsFailed(describe_tls_failure(place, error))
     if isinstance(error, socket.gaierror):
         return httpx.ConnectError(f"cannot resolve the name of {place}: {error.strerror or error}")
     if isinstance(error, ConnectionRefusedError) or error.errno == errno.ECONNREFUSED:
@@ -68,7 +68,7 @@ def _kind_of(error: httpx.TransportError) -> FailureKind:
             return "timeout"
         case TlsFailed():
             return "tls"
-        case httpx.ConnectError():
+        case httpx.ConnectError() | httpx.ProxyError():
             return "refused"
         case httpx.RemoteProtocolError():
             return "truncated"

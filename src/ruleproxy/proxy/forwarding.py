@@ -133,7 +133,7 @@ class _Upstream:
             url,
             headers=frame_request(send.headers, send.method, url.netloc, send.body),
             stream=httpx.ByteStream(send.body),
-            extensions={"target": send.target},
+            extensions={"target": send.target, "upstream": send.upstream, "silence": send.timeout},
         )
 
     async def next_event(self) -> Event:

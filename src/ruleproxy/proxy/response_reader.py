@@ -220,7 +220,7 @@ class ResponseReader:
             closes = True
         self.persistent = is_1_1 and not closes
         self.head = ResponseHead(status, headers)
-        if self._method == "HEAD" or status in (204, 304):
+        if self._method in ("HEAD", "CONNECT") or status in (204, 304):
             self._state = "complete"
         elif encodings:
             self._state = "size"

@@ -2,40 +2,56 @@
 
 from __future__ import annotations
 
-import difflib
-import os
-import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, Final
 
 from ruleproxy.messages.upstreams import Upstream
 from ruleproxy.proxy.access_log import LogFormat
+from ruleproxy.proxy.forward_proxies import BadProxy, read_proxies
+from ruleproxy.proxy.routes import Patience, Route, Routes, Trust
+from ruleproxy.proxy.secret_sources import SecretSource, SecretSources, SecretUnreadable, read_secret_now
+from ruleproxy.proxy.setting_sources import BadSetting, Given, Sources, read_sources
+from ruleproxy.proxy.setting_values import (
+    parse_base_path,
+    parse_command,
+    parse_count,
+    parse_file,
+    parse_listen,
+    parse_log_format,
+    parse_path,
+    parse_paths,
+    parse_patience,
+    parse_proxy_setting,
+    parse_seconds,
+    parse_share,
+    parse_signature,
+    parse_size,
+    parse_switch,
+    parse_text,
+    parse_variable,
+)
 
-DEFAULT_CONFIG = Path("ruleproxy.toml")
-
-
-class BadSetting(ValueError):
-    """A setting that cannot be used; the text names it and where it came from."""
+__all__ = ["BadSetting", "Limits", "Recording", "Settings", "Timeouts", "read_settings"]
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Sizes in bytes: of a request's body, and of its line and headers together."""
+    """Sizes in bytes: of a request's body, of its line and headers together, and of a body once it is decompressed."""
 
     body: int = 64 * 1024 * 1024
     headers: int = 64 * 1024
+    decoded: int = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds: to connect to an upstream, of silence from one, of silence within a client's body, of rest
-    between a client's requests, and for what is under way when the proxy is told to stop.
+    """Seconds: of silence within a client's body, of rest between a client's requests, and for what is under way when
+    the proxy is told to stop. Those for upstreams are in `ruleproxy.proxy.routes.Patience`.
     """
 
-    connect: float = 10.0
-    upstream: float = 600.0
     client: float = 60.0
     keep_alive: float = 75.0
     stop: float = 5.0
@@ -57,7 +73,7 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything `serve` needs. The first of `upstreams` is the default one."""
+    """Everything `serve` needs. The first of `upstreams` is the default one; `routes` says how each is reached."""
 
     upstreams: Mapping[str, Upstream]
     rules: tuple[Path, ...] = (Path("rules"),)
@@ -66,18 +82,65 @@ class Settings:
     base_path: str = "/"
     allow_remote: bool = False
     record: Path | None = None
-    recording: Recording = field(default_factory=Recording)
     log_format: LogFormat = "text"
-    ca_file: Path | None = None
     limits: Limits = field(default_factory=Limits)
     timeouts: Timeouts = field(default_factory=Timeouts)
+    recording: Recording = field(default_factory=Recording)
+    routes: Routes = field(default_factory=dict)
+    secrets: SecretSources = field(default_factory=dict)
 
 
-class Given(NamedTuple):
-    """A value and, for messages, where it was given."""
+_Parser = Callable[[object], Any]
 
-    value: object
-    source: str
+_PATIENCE: Final = tuple(item.name for item in fields(Patience) if item.name != "by_rule")
+_ROUTE: Final[Mapping[str, _Parser]] = {
+    **{f"timeouts.{name}": parse_patience for name in _PATIENCE},
+    "proxy": parse_proxy_setting,
+    "ca_file": parse_file,
+    "client_certificate": parse_file,
+    "client_key": parse_file,
+    "client_key_secret": parse_variable,
+}
+"""How upstreams are reached: for all of them, or for one in its own table."""
+
+_PLAIN: Final[Mapping[str, _Parser]] = {
+    "rules": parse_paths,
+    "listen": parse_listen,
+    "base_path": parse_base_path,
+    "allow_remote": parse_switch,
+    "record": parse_path,
+    "log_format": parse_log_format,
+    **{f"limits.{item.name}": parse_size for item in fields(Limits)},
+    **{f"timeouts.{item.name}": parse_seconds for item in fields(Timeouts)},
+    "recording.sample": parse_share,
+    "recording.files": parse_count,
+    "recording.bytes": parse_size,
+    "recording.body": parse_size,
+    "recording.only": parse_text,
+    "recording.paused": parse_switch,
+    **_ROUTE,
+}
+_OF_UPSTREAM: Final[Mapping[str, _Parser]] = {
+    "url": parse_text,
+    "sign": parse_signature,
+    "region": parse_text,
+    "service": parse_text,
+    **_ROUTE,
+}
+_OF_SECRET: Final[Mapping[str, _Parser]] = {
+    "command": parse_command,
+    "file": parse_path,
+    "variable": parse_variable,
+    "lifetime": parse_seconds,
+    "timeout": parse_seconds,
+}
+
+SOURCES: Final = Sources(
+    plain=tuple(_PLAIN),
+    tables=MappingProxyType({"upstreams": tuple(_OF_UPSTREAM), "secrets": tuple(_OF_SECRET)}),
+    paths=frozenset({"rules", "record", "ca_file", "client_certificate", "client_key", "file"}),
+)
+"""The names that settings have."""
 
 
 def read_settings(flags: Mapping[str, object], environment: Mapping[str, str], config: Path | None = None) -> Settings:
@@ -85,222 +148,94 @@ def read_settings(flags: Mapping[str, object], environment: Mapping[str, str], c
 
     Raises BadSetting, and OSError where a named `config` cannot be read.
     """
-    given: dict[str, Given] = {}
-    upstreams: list[dict[str, Upstream]] = []
-    for source in (_read_file(config), _read_environment(environment), _read_flags(flags)):
-        upstreams.append(_read_upstreams(source.pop("upstreams", None)))
-        given.update(source)
-    values: dict[str, Any] = {}
-    for key, (value, place) in given.items():
-        try:
-            _set(values, key, value)
-        except ValueError as error:
-            raise BadSetting(f"{key} ({place}): {error}") from None
-    merged: dict[str, Upstream] = {}
-    for named in reversed(upstreams):
-        merged = {**merged, **{name: upstream for name, upstream in named.items() if name not in merged}}
-    if not merged:
+    given, names = read_sources(SOURCES, flags, environment, config)
+    plain = {key: _parse(_PLAIN[key], key, item) for key, item in given.items() if key in _PLAIN}
+    of_upstreams = _parse_table(given, "upstreams", _OF_UPSTREAM)
+    sources = {
+        name: _make_source(name, options, given) for name, options in _parse_table(given, "secrets", _OF_SECRET).items()
+    }
+    if not names:
         raise BadSetting("no upstream is given: say --upstream URL, or name one under [upstreams] in ruleproxy.toml")
+    for name in of_upstreams:
+        if name not in names:
+            raise BadSetting(f"upstreams.{name} ({_place(given, f'upstreams.{name}.')}): it has no url")
     return Settings(
-        upstreams=merged,
-        limits=Limits(**values.pop("limits", {})),
-        recording=Recording(**values.pop("recording", {})),
-        timeouts=Timeouts(**values.pop("timeouts", {})),
-        **values,
+        upstreams={name: _make_upstream(name, of_upstreams[name], given) for name in names},
+        limits=Limits(**_part(plain, "limits", Limits)),
+        timeouts=Timeouts(**_part(plain, "timeouts", Timeouts)),
+        recording=Recording(**_part(plain, "recording", Recording)),
+        routes={name: _make_route(name, plain, of_upstreams[name], given, environment, sources) for name in names},
+        secrets=sources,
+        **dict(zip(("host", "port"), plain.pop("listen", ()), strict=False)),
+        **{key: value for key, value in plain.items() if "." not in key and key not in _ROUTE},
     )
 
 
-def _set(values: dict[str, Any], key: str, value: object) -> None:
-    table, _, name = key.rpartition(".")
-    if table:
-        values.setdefault(table, {})[name] = _PARSERS[key](value)
-    elif key == "listen":
-        values["host"], values["port"] = _parse_listen(value)
-    else:
-        values[key] = _PARSERS[key](value)
-
-
-def _read_file(config: Path | None) -> dict[str, Given]:
-    if config is None:
-        if not DEFAULT_CONFIG.exists():
-            return {}
-        config = DEFAULT_CONFIG
+def _parse(parser: _Parser, key: str, given: Given) -> Any:
     try:
-        document = tomllib.loads(config.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadSetting(f"{config}: {error}") from None
-    folder = config.parent
-    given: dict[str, Given] = {}
-    for key, value in document.items():
-        if key in ("limits", "recording", "timeouts") and isinstance(value, dict):
-            items = {f"{key}.{name}": item for name, item in value.items()}
-        else:
-            items = {key: value}
-        for name, item in items.items():
-            if name not in _PARSERS and name != "upstreams":
-                raise BadSetting(f"{config}: {name} is not a setting{_suggest(name)}")
-            given[name] = Given(_place_paths(name, item, folder), str(config))
-    return given
+        return parser(given.value)
+    except ValueError as error:
+        raise BadSetting(f"{key} ({given.source}): {error}") from None
 
 
-def _place_paths(key: str, value: object, folder: Path) -> object:
-    """A relative path in a file is relative to that file."""
-    if key in ("record", "ca_file") and isinstance(value, str):
-        return str(folder / value)
-    if key == "rules" and isinstance(value, list):
-        return [str(folder / item) if isinstance(item, str) else item for item in value]
-    return value
+def _parse_table(given: Mapping[str, Given], table: str, parsers: Mapping[str, _Parser]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for key, item in given.items():
+        head, _, rest = key.partition(".")
+        if head == table:
+            name, _, option = rest.partition(".")
+            found.setdefault(name, {})[option] = _parse(parsers[option], key, item)
+    return found
 
 
-def _read_environment(environment: Mapping[str, str]) -> dict[str, Given]:
-    given: dict[str, Given] = {}
-    for key in _PARSERS:
-        name = "RULEPROXY_" + key.replace(".", "_").upper()
-        text = environment.get(name)
-        if text:
-            given[key] = Given(text.split(os.pathsep) if key == "rules" else text, name)
-    text = environment.get("RULEPROXY_UPSTREAMS")
-    if text:
-        given["upstreams"] = Given(text.split(), "RULEPROXY_UPSTREAMS")
-    return given
+def _part(plain: Mapping[str, Any], table: str, part: type) -> dict[str, Any]:
+    return {item.name: plain[key] for item in fields(part) if (key := f"{table}.{item.name}") in plain}
 
 
-def _read_flags(flags: Mapping[str, object]) -> dict[str, Given]:
-    unknown = [key for key in flags if key not in _PARSERS and key != "upstreams"]
-    if unknown:
-        raise BadSetting(f"{unknown[0]} is not a setting{_suggest(unknown[0])}")
-    return {key: Given(value, _FLAGS.get(key, "--" + key.replace("_", "-"))) for key, value in flags.items()}
+def _place(given: Mapping[str, Given], prefix: str) -> str:
+    return next(item.source for key, item in given.items() if key.startswith(prefix))
 
 
-def _read_upstreams(given: Given | None) -> dict[str, Upstream]:
-    if given is None:
-        return {}
-    value, place = given
-    pairs: list[tuple[str, object]] = []
-    if isinstance(value, dict):
-        pairs = list(value.items())
-    elif isinstance(value, Sequence) and not isinstance(value, str):
-        for item in value:
-            # `=` may be part of a URL's path; a name never holds a colon or a slash.
-            name, equals, url = str(item).partition("=")
-            named = bool(equals) and name.replace("-", "_").isidentifier()
-            pairs.append((name, url) if named else ("default", item))
-    else:
-        raise BadSetting(f"upstreams ({place}): expected a table of names and URLs")
-    upstreams: dict[str, Upstream] = {}
-    for name, address in pairs:
-        if name in upstreams:
-            raise BadSetting(f"upstreams ({place}): {name} is given twice")
+def _make_upstream(name: str, options: Mapping[str, Any], given: Mapping[str, Given]) -> Upstream:
+    key = f"upstreams.{name}.url"
+    try:
+        return Upstream.from_url(name, options["url"], sign=options.get("sign"))
+    except ValueError as error:
+        raise BadSetting(f"upstreams.{name} ({given[key].source}): {error}") from None
+
+
+def _make_source(name: str, options: Mapping[str, Any], given: Mapping[str, Given]) -> SecretSource:
+    place = f"secrets.{name} ({_place(given, f'secrets.{name}.')})"
+    if not name.isidentifier():
+        raise BadSetting(f"{place}: the name of a secret has letters, digits and _")
+    if len(options.keys() & {"command", "file", "variable"}) != 1:
+        raise BadSetting(f"{place}: expected one of command, file and variable")
+    return SecretSource(name, **options)
+
+
+def _make_route(
+    name: str,
+    plain: Mapping[str, Any],
+    own: Mapping[str, Any],
+    given: Mapping[str, Given],
+    environment: Mapping[str, str],
+    sources: SecretSources,
+) -> Route:
+    values = {key: own.get(key, plain.get(key)) for key in _ROUTE}
+    if values["client_key"] is not None and values["client_certificate"] is None:
+        raise BadSetting(f"upstreams.{name}: client_key is given without client_certificate")
+    patience = {key: values[f"timeouts.{key}"] for key in _PATIENCE if values[f"timeouts.{key}"] is not None}
+    ca_files = dict.fromkeys(file for file in (plain.get("ca_file"), own.get("ca_file")) if file is not None)
+    password = None
+    if (secret := values["client_key_secret"]) is not None:
+        key = next(k for k in (f"upstreams.{name}.client_key_secret", "client_key_secret") if k in given)
         try:
-            upstreams[name] = Upstream.from_url(name, _parse_text(address))
-        except ValueError as error:
-            raise BadSetting(f"upstreams.{name} ({place}): {error}") from None
-    return upstreams
-
-
-def _suggest(key: str) -> str:
-    close = difflib.get_close_matches(key, [*_PARSERS, "upstreams"], n=1)
-    return f", did you mean {close[0]}?" if close else ""
-
-
-def _parse_text(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError("expected text")
-    return value
-
-
-def _parse_path(value: object) -> Path:
-    return value if isinstance(value, Path) else Path(_parse_text(value))
-
-
-def _parse_paths(value: object) -> tuple[Path, ...]:
-    if isinstance(value, str) or not isinstance(value, Sequence) or not value:
-        raise ValueError("expected a list of folders")
-    return tuple(_parse_path(item) for item in value)
-
-
-def _parse_listen(value: object) -> tuple[str, int]:
-    text = _parse_text(value)
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535 or not host:
-        raise ValueError(f"expected HOST:PORT, got {text!r}")
-    return host.removeprefix("[").removesuffix("]"), int(port)
-
-
-def _parse_base_path(value: object) -> str:
-    text = _parse_text(value)
-    if not text.startswith("/") or not text.isascii() or not text.isprintable() or set(text) & set(" ?#"):
-        raise ValueError(f"expected a path that begins with /, got {text!r}")
-    return text.rstrip("/") or "/"
-
-
-def _parse_switch(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    choices = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-    if isinstance(value, str) and value.lower() in choices:
-        return choices[value.lower()]
-    raise ValueError(f"expected true or false, got {value!r}")
-
-
-def _parse_log_format(value: object) -> LogFormat:
-    if value in ("text", "json"):
-        return value
-    raise ValueError(f"expected text or json, got {value!r}")
-
-
-def _parse_size(value: object) -> int:
-    return _parse_whole(value, "number of bytes")
-
-
-def _parse_count(value: object) -> int:
-    return _parse_whole(value, "whole number")
-
-
-def _parse_whole(value: object, what: str) -> int:
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-        raise ValueError(f"expected a {what} above 0, got {value!r}")
-    return value
-
-
-def _parse_share(value: object) -> float:
+            password = read_secret_now(secret, environment, sources)
+        except SecretUnreadable as error:
+            raise BadSetting(f"{key} ({given[key].source}): {error}") from None
     try:
-        share = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else 0.0
-    except ValueError:
-        share = 0.0
-    if not 0 < share <= 1:
-        raise ValueError(f"expected a part above 0 and up to 1 (0.1: every tenth), got {value!r}")
-    return share
-
-
-def _parse_seconds(value: object) -> float:
-    try:
-        seconds = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else 0.0
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < 1e9:
-        raise ValueError(f"expected a number of seconds above 0, got {value!r}")
-    return seconds
-
-
-_PARSERS: Mapping[str, Callable[[object], object]] = {
-    "rules": _parse_paths,
-    "listen": _parse_listen,
-    "base_path": _parse_base_path,
-    "allow_remote": _parse_switch,
-    "record": _parse_path,
-    "log_format": _parse_log_format,
-    "ca_file": _parse_path,
-    "recording.sample": _parse_share,
-    "recording.files": _parse_count,
-    "recording.bytes": _parse_size,
-    "recording.body": _parse_size,
-    "recording.only": _parse_text,
-    "recording.paused": _parse_switch,
-    **{f"limits.{item.name}": _parse_size for item in fields(Limits)},
-    **{f"timeouts.{item.name}": _parse_seconds for item in fields(Timeouts)},
-}
-
-_FLAGS = {"upstreams": "--upstream"} | {f"recording.{item.name}": f"--record-{item.name}" for item in fields(Recording)}
+        proxies = read_proxies(values["proxy"], environment)
+    except BadProxy as error:
+        raise BadSetting(f"upstreams.{name}: {error}") from None
+    trust = Trust(tuple(ca_files), values["client_certificate"], values["client_key"], password)
+    return Route(Patience(**patience), proxies, trust, own.get("region"), own.get("service"))

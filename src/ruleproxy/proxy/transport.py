@@ -19,71 +19,84 @@ from __future__ import annotations
 
 import asyncio
 import re
-import ssl
 from collections import defaultdict
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import AsyncIterator, Iterable, Mapping
+from types import MappingProxyType
 
 import httpx
 
 from ruleproxy.messages.message import Headers
-from ruleproxy.proxy.failures import UnsendableRequest, connect_error
+from ruleproxy.proxy.connecting import Connector, Origin
+from ruleproxy.proxy.failures import UnsendableRequest
+from ruleproxy.proxy.routes import DEFAULT_ROUTE, NO_ROUTES, Patience, Route, Routes
+from ruleproxy.proxy.tls import TlsContexts
 from ruleproxy.proxy.upstream_connection import UpstreamConnection
 
 _IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"))
 _TARGET = re.compile(rb"[\x21-\x7e\x80-\xff]+")
 _METHOD = re.compile(r"[-!#$%&'*+.^_`|~0-9a-zA-Z]+")
 _DEFAULT_PORTS = {b"http": 80, b"https": 443}
-
-
-@dataclass(frozen=True, slots=True)
-class TransportLimits:
-    """Times in seconds. A pooled connection rests for `rest`: uvicorn and Node.js close theirs after 5."""
-
-    connect: float = 10.0
-    silence: float = 600.0
-    rest: float = 4.0
-
-
-class _Origin(NamedTuple):
-    scheme: bytes
-    host: bytes
-    port: int
-
-    @property
-    def place(self) -> str:
-        host = self.host.decode("ascii")
-        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+_NO_ENVIRONMENT: Mapping[str, str] = MappingProxyType({})
 
 
 class SocketTransport(httpx.AsyncBaseTransport):
-    """Sends requests over pooled connections. `ca_file` adds certificate authorities to the usual ones."""
+    """Sends requests over pooled connections.
 
-    def __init__(self, limits: TransportLimits | None = None, *, ca_file: Path | None = None) -> None:
-        self._limits = limits or TransportLimits()
-        self._ca_file = ca_file
-        self._tls: ssl.SSLContext | None = None
-        self._resting: defaultdict[_Origin, list[UpstreamConnection]] = defaultdict(list)
+    The request extensions `upstream` (a name in `routes`; without one the default route) and `silence` (seconds of
+    silence, in place of the route's) say how. A pooled connection rests for `rest` seconds: uvicorn and Node.js close
+    theirs after 5. `environment` is where OpenSSL's and Node's variables are looked up.
+    """
+
+    def __init__(
+        self, routes: Routes = NO_ROUTES, *, environment: Mapping[str, str] = _NO_ENVIRONMENT, rest: float = 4.0
+    ) -> None:
+        self._routes = routes
+        self._rest = rest
+        contexts: dict[object, TlsContexts] = {}
+        for route in (DEFAULT_ROUTE, *routes.values()):
+            if route.trust not in contexts:
+                contexts[route.trust] = TlsContexts(route.trust, environment)
+        self._contexts = contexts
+        self._connectors: dict[str, Connector] = {}
+        self._resting: defaultdict[Origin, list[UpstreamConnection]] = defaultdict(list)
+
+    def check(self, upstreams: Iterable[tuple[str, str]]) -> None:
+        """Read every certificate that is named, and find the proxy for each origin (`name, scheme://host[:port]`).
+
+        Raises `BadTrust` of `ruleproxy.proxy.tls` and `BadProxy` of `ruleproxy.proxy.forward_proxies`.
+        """
+        for contexts in self._contexts.values():
+            contexts.context()
+        for name, origin in upstreams:
+            url = httpx.URL(origin)
+            port = url.port or _DEFAULT_PORTS[url.raw_scheme]
+            self._routes.get(name, DEFAULT_ROUTE).proxies.find(url.scheme, url.host, port)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request; its answer's body is still to be read. Raises as `ruleproxy.proxy.failures` lists."""
         url = request.url
-        origin = _Origin(url.raw_scheme, url.raw_host, url.port or _DEFAULT_PORTS[url.raw_scheme])
-        target: bytes = request.extensions.get("target") or url.raw_path
+        extensions = request.extensions
+        name: str = extensions.get("upstream", "")
+        route = self._routes.get(name, DEFAULT_ROUTE)
+        patience = route.patience
+        if (seconds := extensions.get("silence")) is not None:
+            patience = patience.limited(seconds)
+        deadline = asyncio.get_running_loop().time() + patience.total
+        origin = Origin(name, url.raw_scheme, url.raw_host, url.port or _DEFAULT_PORTS[url.raw_scheme])
+        target: bytes = extensions.get("target") or url.raw_path
         body = b"".join([part async for part in request.stream])  # type: ignore[union-attr]
         method = request.method
-        head = _write_head(method, target, request.headers.raw)
+        connector = self._find_connector(name, route)
+        head = _write_head(method, *connector.address(origin, target, request.headers.raw))
         connection = self._take(origin)
         if connection is not None:
             try:
-                return await self._ask(connection, origin, method, head, body)
+                return await self._ask(connection, origin, method, head, body, patience, deadline)
             except httpx.ReadError:
                 if method not in _IDEMPOTENT:
                     raise
-        connection = await self._connect(origin)
-        return await self._ask(connection, origin, method, head, body)
+        connection = await connector.connect(origin, self._forget, patience, deadline)
+        return await self._ask(connection, origin, method, head, body, patience, deadline)
 
     async def aclose(self) -> None:
         """Close the resting connections."""
@@ -92,11 +105,24 @@ class SocketTransport(httpx.AsyncBaseTransport):
                 connection.abort()
         self._resting.clear()
 
+    def _find_connector(self, name: str, route: Route) -> Connector:
+        connector = self._connectors.get(name)
+        if connector is None:
+            connector = self._connectors[name] = Connector(route.proxies, self._contexts[route.trust])
+        return connector
+
     async def _ask(
-        self, connection: UpstreamConnection, origin: _Origin, method: str, head: bytes, body: bytes
+        self,
+        connection: UpstreamConnection,
+        origin: Origin,
+        method: str,
+        head: bytes,
+        body: bytes,
+        patience: Patience,
+        deadline: float,
     ) -> httpx.Response:
         try:
-            answer = await connection.ask(method, head, body, limit=self._limits.silence)
+            answer = await connection.ask(method, head, body, patience, deadline)
         except BaseException:
             # Also when the client went away: the upstream must not work on for nobody.
             connection.finish()
@@ -104,7 +130,7 @@ class SocketTransport(httpx.AsyncBaseTransport):
             raise
         return httpx.Response(answer.status, headers=answer.headers, stream=_Body(self, connection, origin))
 
-    def _take(self, origin: _Origin) -> UpstreamConnection | None:
+    def _take(self, origin: Origin) -> UpstreamConnection | None:
         resting = self._resting[origin]
         while resting:
             connection = resting.pop()
@@ -116,53 +142,22 @@ class SocketTransport(httpx.AsyncBaseTransport):
             connection.abort()
         return None
 
-    def put_back(self, connection: UpstreamConnection, origin: _Origin) -> None:
+    def put_back(self, connection: UpstreamConnection, origin: Origin) -> None:
         """Let a connection rest whose answer has ended where its bytes did."""
         self._resting[origin].append(connection)
         loop = asyncio.get_running_loop()
-        connection.idle_timer = loop.call_later(self._limits.rest, connection.abort)
+        connection.idle_timer = loop.call_later(self._rest, connection.abort)
 
     def _forget(self, connection: UpstreamConnection) -> None:
         for resting in self._resting.values():
             if connection in resting:
                 resting.remove(connection)
 
-    async def _connect(self, origin: _Origin) -> UpstreamConnection:
-        loop = asyncio.get_running_loop()
-        place = origin.place
-        host = origin.host.decode("ascii")
-        tls = self._tls_context() if origin.scheme == b"https" else None
-        try:
-            async with asyncio.timeout(self._limits.connect):
-                _, connection = await loop.create_connection(
-                    lambda: UpstreamConnection(place, self._forget),
-                    host,
-                    origin.port,
-                    ssl=tls,
-                    server_hostname=host if tls else None,
-                )
-        except TimeoutError as error:
-            raise httpx.ConnectTimeout(f"cannot connect to {place} within {self._limits.connect:g} s") from error
-        except OSError as error:
-            raise connect_error(place, error) from error
-        return connection
-
-    def _tls_context(self) -> ssl.SSLContext:
-        if self._tls is None:
-            context = httpx.create_ssl_context()
-            # A company's own authority is usually known to the machine only.
-            context.load_default_certs()
-            if self._ca_file is not None:
-                context.load_verify_locations(self._ca_file)
-            context.set_alpn_protocols(["http/1.1"])
-            self._tls = context
-        return self._tls
-
 
 class _Body(httpx.AsyncByteStream):
     __slots__ = ("_connection", "_origin", "_transport")
 
-    def __init__(self, transport: SocketTransport, connection: UpstreamConnection, origin: _Origin) -> None:
+    def __init__(self, transport: SocketTransport, connection: UpstreamConnection, origin: Origin) -> None:
         self._transport = transport
         self._connection: UpstreamConnection | None = connection
         self._origin = origin

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import select
+import ssl
 from collections.abc import Callable
 from typing import Any, cast
 
 import httpx
 
-from ruleproxy.proxy.failures import AnswerMalformed, AnswerTruncated
+from ruleproxy.proxy.failures import AnswerMalformed, AnswerTruncated, TlsFailed
+from ruleproxy.proxy.forward_proxies import ForwardProxy, describe_refusal
 from ruleproxy.proxy.response_reader import BadResponse, ResponseHead, ResponseReader, Truncated
+from ruleproxy.proxy.routes import Patience
+from ruleproxy.proxy.tls import describe_tls_failure
 
 _PAUSE_READING_AT = 256 * 1024
 
@@ -24,11 +28,12 @@ class UpstreamConnection(asyncio.Protocol):
 
     __slots__ = (
         "_buffered",
+        "_deadline",
         "_failure",
         "_last_activity",
-        "_limit",
         "_loop",
         "_on_close",
+        "_patience",
         "_patience_timer",
         "_paused",
         "_pieces",
@@ -39,11 +44,14 @@ class UpstreamConnection(asyncio.Protocol):
         "idle_timer",
         "open",
         "place",
+        "proxy",
     )
 
     def __init__(self, place: str, on_close: Callable[[UpstreamConnection], None]) -> None:
         self.place = place
         """`host:port`, for messages."""
+        self.proxy: ForwardProxy | None = None
+        """Whom the requests are said to, if not to the upstream itself."""
         self.open = False
         self.idle_timer: asyncio.TimerHandle | None = None
         self._on_close = on_close
@@ -58,17 +66,20 @@ class UpstreamConnection(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._patience_timer: asyncio.TimerHandle | None = None
         self._last_activity = 0.0
-        self._limit = 0.0
+        self._deadline = 0.0
+        self._patience: Patience
 
-    async def ask(self, method: str, head: bytes, body: bytes, *, limit: float) -> ResponseHead:
-        """Write a request and wait for the head of its answer; `limit` is the longest silence in seconds.
+    async def ask(self, method: str, head: bytes, body: bytes, patience: Patience, deadline: float) -> ResponseHead:
+        """Write a request and wait for the head of its answer, which has to be complete before `deadline` (loop time).
 
-        Raises httpx.ReadError, ReadTimeout, AnswerTruncated or AnswerMalformed.
+        Raises httpx.ReadError, ReadTimeout, ProxyError, AnswerTruncated, AnswerMalformed or TlsFailed.
         """
         reader = self._reader = ResponseReader(method)
-        self._last_activity = self._loop.time()
-        self._limit = limit
-        self._patience_timer = self._loop.call_later(limit, self._check_silence)
+        self._last_activity = now = self._loop.time()
+        self._patience = patience
+        self._deadline = deadline
+        first = min(patience.first_byte, patience.idle, deadline - now)
+        self._patience_timer = self._loop.call_later(first, self._check_patience)
         if body:
             self._transport.writelines((head, body))
         else:
@@ -77,6 +88,8 @@ class UpstreamConnection(asyncio.Protocol):
             if self._failure is not None:
                 raise self._failure
             await self._wait()
+        if reader.head.status == 407 and self.proxy is not None:
+            raise httpx.ProxyError(f"no answer of {self.place} through {self.proxy.place}: {describe_refusal(407)}")
         return reader.head
 
     async def next_piece(self) -> bytes | None:
@@ -180,7 +193,10 @@ class UpstreamConnection(asyncio.Protocol):
         reader = self._reader
         if reader is not None and not reader.complete and self._failure is None:
             if exc is not None:
-                if reader.head is None:
+                if isinstance(exc, ssl.SSLError):
+                    # TLS 1.3 tells only now that it wanted (another) client certificate.
+                    self._failure = TlsFailed(describe_tls_failure(self.place, exc))
+                elif reader.head is None:
                     self._failure = httpx.ReadError(f"{self.place} reset the connection before an answer")
                 else:
                     self._failure = AnswerTruncated(f"{self.place} reset the connection within the answer")
@@ -201,16 +217,27 @@ class UpstreamConnection(asyncio.Protocol):
             self._failure = failure
         self._wake()
 
-    def _check_silence(self) -> None:
+    def _check_patience(self) -> None:
         now = self._loop.time()
-        rest = self._last_activity + self._limit - now
-        if self._paused:
-            rest = self._limit
-        if rest > 0:
-            self._patience_timer = self._loop.call_later(rest, self._check_silence)
+        patience, reader = self._patience, self._reader
+        waiting = reader is not None and reader.untouched
+        limit = patience.first_byte if waiting else patience.idle
+        # While the client is slow nothing is read, and that is not the upstream's silence.
+        rest = limit if self._paused else self._last_activity + limit - now
+        left = self._deadline - now
+        if rest > 0 and left > 0:
+            # The first byte may come at any time, and from then on the other limit counts.
+            self._patience_timer = self._loop.call_later(min(rest, patience.idle, left), self._check_patience)
             return
         self._patience_timer = None
-        self._fail(httpx.ReadTimeout(f"{self.place} sent nothing for {self._limit:g} s"))
+        if left <= 0:
+            message = f"the answer of {self.place} was not complete after {patience.total:g} s (timeouts.total)"
+        elif waiting:
+            name = patience.name_of("first_byte")
+            message = f"{self.place} sent no byte of an answer for {limit:g} s ({name})"
+        else:
+            message = f"{self.place} sent nothing more of its answer for {limit:g} s ({patience.name_of('idle')})"
+        self._fail(httpx.ReadTimeout(message))
         self.abort()
 
     async def _wait(self) -> None:
