@@ -353,7 +353,7 @@ class Exchange(Findings):
     def _receive_failure(self, kind: str, message: str) -> Sequence[Action]:
         if self.relaying or isinstance(self._phase, StreamPipeline):
             self._close_stream()
-            self._remarks += (message,)
+            self.own_remarks += (message,)
             return (Cut(),)
         status = 504 if kind == "timeout" else 502
         error = {"type": error_type(status), "message": message, "status": status}
