@@ -7,6 +7,7 @@ beginning and are moved to where they stand.
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -64,6 +65,9 @@ def load_parser() -> Parser:
     return Parser(lark, builder, words)
 
 
+NAMED = re.compile(r'rule\s+"(?P<rule>[^"\n]+)"|local\s+(?P<local>[A-Za-z_]\w*)')
+"""How a chunk begins that gives something a name."""
+
 PARSING = Lock()
 """Held while a chunk is parsed or looked up: there is one builder, and one memory."""
 
@@ -75,15 +79,19 @@ def parse(source: Source) -> tuple[syntax.RulesFile, list[Diagnostic]]:
     """The tree of everything in a file that parses, and the diagnostics of what does not; never raises."""
     cut = split_text(source.text)
     items: list[syntax.Item] = []
+    lost: set[str] = set()
     diagnostics: list[Diagnostic] = []
     with PARSING:
         for chunk, parsed in parse_chunks(cut.chunks):
             items += parsed.items
+            if parsed.problems and (named := NAMED.match(chunk.text)) is not None:
+                lost.add(named["rule"] or named["local"])
             diagnostics += [place_problem(problem, source, chunk.start) for problem in parsed.problems]
+    whole = not diagnostics
     comments = tuple(syntax.Comment(span, source.slice(span)) for span in cut.comments)
     diagnostics += [place_problem(problem, source, 0) for problem in check_editions(items)]
     diagnostics.sort(key=lambda diagnostic: diagnostic.primary.span)
-    return syntax.RulesFile(source, tuple(items), comments), diagnostics
+    return syntax.RulesFile(source, tuple(items), comments, whole, frozenset(lost)), diagnostics
 
 
 def parse_expression(text: str) -> syntax.Expression:
@@ -98,8 +106,8 @@ def parse_expression(text: str) -> syntax.Expression:
 def parse_chunks(chunks: Sequence[Chunk]) -> Iterator[tuple[Chunk, ParsedChunk]]:
     """Each chunk and what came of it.
 
-    A rule that lacks its `end` and is followed by a `local` may just not be indented: if the two make sense
-    together, they are one.
+    A rule that lacks its `end` and is followed by a `local` that may just not be indented: if the two make sense
+    together, or all but what the `local` begins, they are one.
     """
     at = 0
     while at < len(chunks):
@@ -110,10 +118,10 @@ def parse_chunks(chunks: Sequence[Chunk]) -> Iterator[tuple[Chunk, ParsedChunk]]
                 following += 1
             text = "".join(part.text for part in chunks[at:following])
             joined = recall_chunk(Chunk(chunk.start, text, None))
-            if joined.problems:
-                following = at + 1
-            else:
+            if all(problem.code != "RP102" and problem.span.start >= len(chunk.text) for problem in joined.problems):
                 parsed = joined
+            else:
+                following = at + 1
         yield chunk, parsed
         at = following
 

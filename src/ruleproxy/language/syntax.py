@@ -262,8 +262,13 @@ class Comment(Node):
 
 @dataclass(frozen=True, slots=True)
 class RulesFile:
-    """One parsed file: what stands in it in order, and its comments in order."""
+    """One parsed file: what stands in it in order, and its comments in order.
+
+    `whole` where all of it could be read; `lost` are the names of the rules and locals that could not.
+    """
 
     source: Source
     items: tuple[Item, ...]
     comments: tuple[Comment, ...]
+    whole: bool = True
+    lost: frozenset[str] = frozenset()

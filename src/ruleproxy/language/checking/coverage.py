@@ -22,7 +22,7 @@ def check_coverage(files: Sequence[syntax.RulesFile], all_findings: Sequence[Fin
     """Report the first rule of each file with tests that no test of any file can reach."""
     tests = [item for file in files for item in file.items if isinstance(item, syntax.Test)]
     for file, findings in zip(files, all_findings, strict=True):
-        if not any(isinstance(item, syntax.Test) for item in file.items):
+        if not file.whole or not any(isinstance(item, syntax.Test) for item in file.items):
             continue
         rules = [item for item in file.items if isinstance(item, syntax.Rule)]
         missed = [rule for rule in rules if not any(may_reach(test, rule) for test in tests)]

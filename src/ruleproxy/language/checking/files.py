@@ -49,10 +49,10 @@ def check_files(
     """
     forms = {form.name: (verb, form) for verb in vocabulary.verbs.values() for form in verb.forms}
     unit = Unit(Setting(vocabulary, forms, upstreams, declared_parameters, check_literal))
-    expansion = Expansion([Findings(file.source) for file in files])
+    expansion = Expansion([Findings(file.source, file.whole, file.lost) for file in files])
     all_findings = list(expansion.findings)
     check_unit(unit, files, all_findings, packs, expansion)
-    if expansion.rules:
+    if expansion.rules and all(findings.whole for findings in expansion.findings):
         check_together(expansion, unit.setting)
     if files and declared_parameters is not None:
         report_unused_parameters(unit.setting, files[0], all_findings[0])
@@ -110,7 +110,8 @@ def check_rule_names(files: Sequence[syntax.RulesFile], all_findings: Sequence[F
 def find_names(files: Sequence[syntax.RulesFile], packs: Mapping[int, UsedPack]) -> KnownRules:
     """The names that a test may call rules by: those of packs with their pack's name or without."""
     own = [item.name for file in files for item in file.items if isinstance(item, syntax.Rule)]
-    names, complete = set(own), True
+    names = set(own).union(*(file.lost for file in files))
+    complete = all(file.whole for file in files)
     for use in (item for file in files for item in file.items if isinstance(item, syntax.Use)):
         pack = packs.get(id(use))
         complete = complete and pack is not None
@@ -160,7 +161,7 @@ def check_file(
 
 def check_pack(unit: Unit, pack: UsedPack, expansion: Expansion) -> None:
     """The files of a pack, in the place where they are used."""
-    all_findings = [Findings(file.source) for file in pack.files]
+    all_findings = [Findings(file.source, file.whole, file.lost) for file in pack.files]
     expansion.findings += all_findings
     check_unit(unit, pack.files, all_findings, {}, expansion)
 

@@ -15,9 +15,11 @@ from ruleproxy.language.suggestions import LONGEST, count_slips, find_nearest
 
 @dataclass(slots=True)
 class Findings:
-    """The findings of one file."""
+    """The findings of one file; `whole` where all of it could be read, `lost` the names of what could not."""
 
     source: Source
+    whole: bool = True
+    lost: frozenset[str] = frozenset()
     diagnostics: list[Diagnostic] = field(default_factory=list)
     silent: bool = False
 

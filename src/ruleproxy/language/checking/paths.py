@@ -101,6 +101,8 @@ def report_missing_root(scope: Scope, name: syntax.Name) -> None:
 def report_unknown_name(scope: Scope, name: syntax.Name) -> None:
     """A name that is neither a root nor a variable."""
     word = name.name
+    if word in scope.findings.lost:
+        return  # its `local` could not be read, which is said there
     offer: tuple[str, ...] = ()
     if word in scope.later_locals:
         offer = (f"move `local {word}` above this line",)

@@ -38,6 +38,8 @@ def release(scope: Scope, declared: list[Declared]) -> None:
         if hidden is not None:
             hidden.used = hidden.used or variable.used
             scope.variables[name] = hidden
+        elif scope.stage == "file" and not scope.findings.whole:
+            continue  # what could not be read may have used it
         elif not variable.used and variable.kind == "local" and not name.startswith("_"):
             message = f"`local {name}` is never used"
             scope.findings.add("RP204", message, variable.span, help="remove it, or name it `_…`")
