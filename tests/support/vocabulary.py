@@ -17,10 +17,7 @@ def form(name: str, **arguments: object) -> Form:
     return Form(name, name, arguments, do_nothing)  # type: ignore[arg-type]
 
 
-VERBS = (
-    Verb("learn", "", "", (form("learn"),), ("response", "failure")),
-    Verb("repair_stream", "", "", (form("repair_stream"),), ("request", "response")),
-)
+VERBS = (Verb("repair_stream", "", "", (form("repair_stream"),), ("request", "response")),)
 
 
 @cache

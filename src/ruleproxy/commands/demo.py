@@ -66,7 +66,14 @@ async def _demonstrate(*, keep: bool) -> int:
             exchanges: list[Exchange] = []
 
             def begin(request: Request) -> Exchange:
-                exchange = Exchange(in_force.current, request, upstreams, detailed=True, observe=in_force.observe)
+                exchange = Exchange(
+                    in_force.current,
+                    request,
+                    upstreams,
+                    detailed=True,
+                    observe=in_force.observe,
+                    learned=in_force.learned,
+                )
                 exchanges[:] = [exchange]
                 return exchange
 

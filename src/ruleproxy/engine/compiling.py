@@ -17,6 +17,7 @@ from ruleproxy.engine.expressions import ENVIRONMENT, CannotCompile, Expressions
 from ruleproxy.engine.projection import Looks, action_looks, condition_looks
 from ruleproxy.engine.surroundings import NOWHERE
 from ruleproxy.language import syntax
+from ruleproxy.language.checking.lessons import Lesson, find_lessons
 from ruleproxy.language.effects import Effects, rule_effects
 from ruleproxy.language.signatures import (
     Binding,
@@ -126,7 +127,7 @@ class RuleCompiler:
         flags = {flag.text for flag in node.flags}
         scope = Scope(self._constants, {}, {})
         expressions = Expressions(self._vocabulary, self._parameters, self._surroundings)
-        writer = _Writer(expressions, self._vocabulary)
+        writer = _Writer(expressions, self._vocabulary, find_lessons(node, self._source, self._vocabulary))
         writer.line("def act(c):", node.span)
         writer.block(node.body, scope.inner(), depth=0)
         condition = None
@@ -220,12 +221,13 @@ def _filename(source: Source, node: syntax.Rule) -> str:
 class _Writer:
     """Python lines of one rule and the spans they came from."""
 
-    def __init__(self, expressions: Expressions, vocabulary: Vocabulary) -> None:
+    def __init__(self, expressions: Expressions, vocabulary: Vocabulary, lessons: Mapping[int, Lesson]) -> None:
         self.lines: list[str] = []
         self.spans: dict[int, Span] = {}
         self.probing = False
         self._expressions = expressions
         self._vocabulary = vocabulary
+        self._lessons = lessons
 
     def line(self, text: str, span: Span, *, depth: int = -1, outer: bool = False) -> None:
         """One line of source, indented by depth."""
@@ -287,6 +289,9 @@ class _Writer:
         if self.probing:
             self._probe(node, form, arguments, depth)
             return
+        if (lesson := self._lessons.get(id(node))) is not None:
+            gaps = "".join(f"{self._expressions.source(gap, scope)}, " for gap in lesson.gaps)
+            self.line(f"c.record({self._expressions.constant(lesson)}, lambda: ({gaps}))", node.span, depth=depth)
         call = f"{self._expressions.constant(form.apply)}({', '.join(['c', *arguments])})"
         self.line(f"return {call}" if verb.ends else call, node.span, depth=depth)
 

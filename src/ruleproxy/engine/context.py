@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ruleproxy.engine.runtime import member
+from ruleproxy.language.checking.lessons import Lesson
 from ruleproxy.language.signatures import Side
 from ruleproxy.messages.edited import EditedRequest, EditedResponse
 from ruleproxy.messages.event import EditedEvent
@@ -52,6 +53,23 @@ class Emitted:
 
 
 @dataclass(frozen=True, slots=True)
+class Recorded:
+    """A statement that ran in a rule that learns, with what fills its gaps: values, or why there are none."""
+
+    lesson: Lesson
+    values: tuple[Value, ...] | str
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One run of a rule that learns: its name, its `file:line`, and its statements in order."""
+
+    rule: str
+    place: str
+    statements: tuple[Recorded, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Decisions:
     """What rules have decided so far, beside their edits. A value, so that a failed rule's decisions can be undone."""
 
@@ -63,6 +81,8 @@ class Decisions:
     dropped: bool = False
     collected: bool = False
     emitted: tuple[Emitted, ...] = ()
+    learns: bool = False
+    recorded: tuple[Recorded, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +123,7 @@ class RunContext:
         "event",
         "failure",
         "journal",
+        "recording",
         "refuse_retry",
         "remarks",
         "request",
@@ -140,6 +161,7 @@ class RunContext:
         self.journal = journal
         self.api: Api = api_of(sent.raw_path.decode("latin-1"))
         self.decisions = Decisions()
+        self.recording: Recording | None = None
         self.remarks: list[str] = []
         self.steps = 0
 
@@ -215,6 +237,18 @@ class RunContext:
     def retry(self) -> None:
         """Send the request again as it is now."""
         self._decide(retried=True, stopped=True)
+
+    def record(self, lesson: Lesson, fill: Callable[[], tuple[Value, ...]]) -> None:
+        """Keep a statement that is about to run, for `learn`."""
+        try:
+            values: tuple[Value, ...] | str = fill()
+        except EditRefused as refused:
+            values = str(refused)
+        self._decide(recorded=(*self.decisions.recorded, Recorded(lesson, values)))
+
+    def learn(self) -> None:
+        """Make the edits of this rule up front for later requests, if the upstream takes them."""
+        self._decide(learns=True)
 
     def drop(self) -> None:
         """Give the client nothing of this event."""

@@ -45,6 +45,7 @@ from ruleproxy.engine.events import (
 from ruleproxy.engine.faking import FakingError, StreamFaker
 from ruleproxy.engine.findings import Findings
 from ruleproxy.engine.holding import HELD_SECONDS, StreamStart, empty_stream
+from ruleproxy.engine.learning import LearnedRules
 from ruleproxy.engine.replying import (
     Client,
     end_stream,
@@ -96,8 +97,10 @@ class Exchange(Findings):
         detailed: bool = False,
         limits: Limits | None = None,
         observe: Callable[[Sequence[Outcome]], None] | None = None,
+        learned: LearnedRules | None = None,
     ) -> None:
-        super().__init__(ruleset, Sides(ruleset, request, upstreams, detailed=detailed, observe=observe))
+        sides = Sides(ruleset, request, upstreams, detailed=detailed, observe=observe, learned=learned)
+        super().__init__(ruleset, sides)
         self.request = request
         self.relaying = False
         self.patience: float | None = None
@@ -199,14 +202,16 @@ class Exchange(Findings):
             if read or failing:
                 self.own_remarks += ("stream is compressed: its events were not read",)
             self._framing = None
-        elif failing and not self.sides.begun:
+        elif (failing or self.sides.learning.waits) and not self.sides.begun:
             self._phase = StreamStart(framing)
             self.patience = HELD_SECONDS
             return self._receive_data(held) if held else ()
         return self._open(held)
 
-    def _open(self, held: bytes = b"") -> Sequence[Action]:
-        """Pass the answer on from here, first of all what was held of it."""
+    def _open(self, held: bytes = b"", *, sound: bool = True) -> Sequence[Action]:
+        """Pass the answer on from here, first of all what was held of it; `sound` unless that shows an error."""
+        if sound and self._head.status == self._came.status:
+            self.sides.judge(Response(self._came.status, self._came.headers, b""), whole=False)
         self._phase = self.patience = None
         headers = self._head.headers
         framing = self._framing
@@ -265,7 +270,7 @@ class Exchange(Findings):
                 if found is False:
                     return ()
                 actions = self._run_failure(found) if isinstance(found, Failure) else None
-                return self._open(start.held) if actions is None else actions
+                return self._open(start.held, sound=found is True) if actions is None else actions
             case Gathering() as gathering:
                 gathering.feed(data)
                 if gathering.size <= self._limits.answer:
@@ -280,7 +285,9 @@ class Exchange(Findings):
             case StreamStart() as start:
                 failure = start.finish()
                 actions = None if failure is None else self._run_failure(failure)
-                return (*self._open(start.held), *self._pass_on(b"", last=True)) if actions is None else actions
+                if actions is not None:
+                    return actions
+                return (*self._open(start.held, sound=failure is None), *self._pass_on(b"", last=True))
             case Gathering() as gathering:
                 return self._finish(b"".join(gathering.pieces))
         return self._pass_on(b"", last=True)
@@ -305,6 +312,7 @@ class Exchange(Findings):
                 response = collect(response, self._framing)
             except FakingError as error:
                 return self._fail(error.status, error.kind, str(error))
+        came = response
         if self.sides.rules("response"):
             edited = self._run_response(response, streamed=False)
             if not isinstance(edited, EditedResponse):
@@ -312,6 +320,8 @@ class Exchange(Findings):
             body, _ = edited.body.to_bytes()
             lines = edited.headers.lines if body == response.body else with_length(edited.headers.lines, len(body))
             response = Response(edited.status, lines, body)
+        if response.status == came.status:
+            self.sides.judge(came)
         if self._faker is not None:
             return self._finish_faked(self._faker, response)
         return (*self._begin_answer(response.status, response.headers), Data(response.body), End())
@@ -363,10 +373,11 @@ class Exchange(Findings):
     def _keep_waiting(self) -> Sequence[Action]:
         match self._phase:
             case StreamStart() as start:
-                return self._open(start.held)
+                return self._open(start.held, sound=False)
             case Arrival() as arrival if self._faker is None:
                 actions = self._settle(arrival.believed, arrival.held)
-                return self._open(self._phase.held) if isinstance(self._phase, StreamStart) else actions
+                start = self._phase
+                return self._open(start.held, sound=False) if isinstance(start, StreamStart) else actions
         if self._faker is None or self.relaying or isinstance(self._phase, StreamPipeline):
             return ()
         return (*self._begin_answer(200, self._faker.headers([])), Data(self._faker.ping))

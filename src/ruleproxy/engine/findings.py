@@ -61,4 +61,4 @@ class Findings:
         failed = dict.fromkeys(f"failed: {o.rule.name}" for o in outcomes if o.verdict == "failed")
         retries = self.sides.attempts.retries
         retried = (f"retries {retries}",) if retries else ()
-        return (*failed, *self.own_remarks, *retried, *self.notes)
+        return (*failed, *self.own_remarks, *retried, *self.sides.learning.remarks, *self.notes)

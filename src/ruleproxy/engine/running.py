@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ruleproxy.engine.compiling import CompiledRule
-from ruleproxy.engine.context import Decisions, RunContext
+from ruleproxy.engine.context import Decisions, Recording, RunContext
 from ruleproxy.engine.glancing import Glance
 from ruleproxy.engine.ruleset import Candidates
 from ruleproxy.messages.journal import Edit
@@ -152,6 +152,9 @@ def _run_rule(rule: CompiledRule, context: RunContext) -> Outcome:
         return Outcome(rule, "matched", (), (), (*context.remarks, f"undone, not sent again: {refusal}"))
     decisions = _describe(mark.before, context.decisions)
     remarks = tuple(context.remarks)
+    if context.decisions.learns and not mark.before.learns and not rule.shadow:
+        statements = context.decisions.recorded[len(mark.before.recorded) :]
+        context.recording = Recording(rule.name, rule.place, statements)
     if rule.shadow:
         return Outcome(rule, "shadowed", mark.undo(), decisions, remarks)
     acted = mark.edited or any(word != "note" for word, _, _ in (d.partition(" ") for d in decisions))
@@ -188,6 +191,8 @@ def _describe(before: Decisions, after: Decisions) -> tuple[str, ...]:
     if after.collected and not before.collected:
         found.append("collect_stream")
     found += [f"emit {event.type or 'an event'} {event.side}" for event in after.emitted[len(before.emitted) :]]
+    if after.learns and not before.learns:
+        found.append("learn")
     if after.answer is not before.answer and after.answer is not None:
         found.append(f"respond {after.answer.status}")
     elif after.retried and not before.retried:

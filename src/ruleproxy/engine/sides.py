@@ -10,6 +10,7 @@ from ruleproxy.engine.context import Decisions, Failure, RunContext, wants_strea
 from ruleproxy.engine.event_rules import EventRules
 from ruleproxy.engine.events import Send
 from ruleproxy.engine.glancing import Glance
+from ruleproxy.engine.learning import LearnedRules, Learning
 from ruleproxy.engine.retrying import Attempts
 from ruleproxy.engine.ruleset import Candidates, Ruleset
 from ruleproxy.engine.running import Outcome, RequiredRuleFailed, run_rules
@@ -50,7 +51,9 @@ class Sides:
         *,
         detailed: bool,
         observe: Callable[[Sequence[Outcome]], None] | None,
+        learned: LearnedRules | None = None,
     ) -> None:
+        self.learning = Learning(learned)
         self.ruleset = ruleset
         self.request = request
         self.passes: list[Pass] = []
@@ -85,11 +88,17 @@ class Sides:
 
     def run_request(self) -> Decisions:
         """Run the request rules, once. Raises `RequiredRuleFailed`."""
-        rules = self.rules("request")
-        if rules:
-            glance = None if self._detailed or rules.pick is None else Glance(self.context, *rules.pick)
-            self._run("request", self.context, lambda: run_rules(rules, self.context, glance))
+        rules, learned = self.rules("request"), self.learning.rules
+        if rules or learned:
+            self._run("request", self.context, lambda: self._run_request(rules, learned))
         return self.context.decisions
+
+    def _run_request(self, rules: Candidates, learned: Candidates) -> list[Outcome]:
+        glance = None if self._detailed or rules.pick is None else Glance(self.context, *rules.pick)
+        outcomes = run_rules(rules, self.context, glance)
+        if self.context.decisions.stopped:
+            return [*outcomes, *(Outcome(rule, "unreached") for rule in learned)]
+        return [*outcomes, *run_rules(learned, self.context)] if learned else outcomes
 
     def run_response(self, response: Response, *, streamed: bool) -> tuple[EditedResponse, Decisions]:
         """Run the response rules over an answer; of a stream they see the head. Raises `RequiredRuleFailed`."""
@@ -98,12 +107,18 @@ class Sides:
         context = self._open("response", journal, edited)
         context.original_response(response, streamed=streamed)
         self._run("response", context, lambda: run_rules(self.rules("response"), context))
+        self.learning.note(context)
         return edited, context.decisions
+
+    def judge(self, response: Response, *, whole: bool = True) -> None:
+        """Learn what waits if this answer, of which only the head is known unless it is `whole`, is a good one."""
+        self.learning.judge(response, self.edited.upstream.name, whole=whole)
 
     def run_failure(self, failure: Failure) -> Decisions:
         """Run the failure rules. Raises `RequiredRuleFailed`."""
         context = self._open("failure", Journal(detailed=self._detailed), failure=failure)
         self._run("failure", context, lambda: run_rules(self.rules("failure"), context))
+        self.learning.note(context)
         return context.decisions
 
     def open_stream(self, came: Response) -> EventRules:

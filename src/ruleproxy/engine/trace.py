@@ -60,10 +60,15 @@ class SideTrace:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """A whole exchange; `digest` is the hash of the rules. A side that ran again, after a retry, is there again."""
+    """A whole exchange; `digest` is the hash of the rules. A side that ran again, after a retry, is there again.
+
+    `learned` are the texts of the rules that it taught, `not_learned` says what was not learned and why.
+    """
 
     digest: str
     sides: tuple[SideTrace, ...]
+    learned: tuple[str, ...] = ()
+    not_learned: tuple[str, ...] = ()
 
 
 def to_dict(trace: Trace) -> dict[str, Any]:

@@ -30,6 +30,14 @@ def _lines(trace: Trace) -> Iterable[str]:
         if index:
             yield ""
         yield from _side(side, trace.digest)
+    for reason in trace.not_learned:
+        yield ""
+        yield _one_line(reason)
+    for text in trace.learned:
+        yield ""
+        yield "learned, for later requests:"
+        yield ""
+        yield from (f"  {line}" for line in text.splitlines())
 
 
 def _side(side: SideTrace, digest: str) -> Iterable[str]:

@@ -26,7 +26,13 @@ __all__ = ["Trace", "mask_edit", "render_trace", "to_dict", "trace_exchange", "t
 def trace_exchange(exchange: Exchange) -> Trace:
     """The trace of a detailed exchange, finished or as far as it got."""
     later = [run for run in exchange.sides.passes if run.side != "request"]
-    return Trace(exchange.ruleset.digest, (_trace_request(exchange), *(_trace_pass(exchange, run) for run in later)))
+    learning = exchange.sides.learning
+    return Trace(
+        exchange.ruleset.digest,
+        (_trace_request(exchange), *(_trace_pass(exchange, run) for run in later)),
+        tuple(learned.text for learned in learning.learned),
+        tuple(map(mask_text, learning.refusals)),
+    )
 
 
 def _trace_request(exchange: Exchange) -> SideTrace:
@@ -48,7 +54,7 @@ def _trace_request(exchange: Exchange) -> SideTrace:
     return SideTrace(
         side="request",
         subject=(*subject, "stream") if wants_stream(came) else subject,
-        on_side=sum(rule.side == "request" for rule in exchange.ruleset.rules),
+        on_side=sum(rule.side == "request" for rule in exchange.ruleset.rules) + len(exchange.sides.learning.rules),
         rules=rules,
         own_edits=own,
         body=BodyTrace(len(body.source), len(went), changed, reused, body.problem),

@@ -51,6 +51,7 @@ ALL_CODES: tuple[Code, ...] = (
     Code("RP404", "a write that is overwritten before it is read", WARNING),
     Code("RP405", "statements after `stop`", WARNING),
     Code("RP430", "a retry that could only happen after the first byte", ERROR),
+    Code("RP431", "`learn` without a `retry`, or what it cannot learn", ERROR),
     # the 500s, at run time
     Code("RP510", "a rule that failed at run time and was undone", ERROR),
     # the 600s, what providers do with the edit

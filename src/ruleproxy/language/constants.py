@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from decimal import Decimal
 
 from ruleproxy.language.problems import Problem
 from ruleproxy.language.source import Span
@@ -26,6 +28,7 @@ SIMPLE_ESCAPES = {
 """Lua's escapes (Lua 5.4 reference manual, 3.1), without decimal ones but `\\0` and without `\\z`."""
 
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+BARE_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 BYTES = {"kb": 1024, "mb": 1024 * 1024}
 
 ESCAPE = re.compile(r"\\(?:u\{([0-9A-Fa-f]{1,8})\}|x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
@@ -118,3 +121,51 @@ def explain_long_number(text: str, start: int) -> Problem:
     """The problem of a number with too many digits."""
     span = Span(start, start + len(text))
     return Problem("RP104", "this number is too long", span, f"more than {MAXIMUM_DIGITS} digits or too large")
+
+
+def write_constant(value: object) -> str:
+    """The text of a value: null (None), a bool, a finite number, a string, a list or an object of these.
+
+    Raises ValueError for what has no spelling: any other kind, and half of a surrogate pair.
+    """
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case float():
+            text = format(Decimal(repr(value)), "f")
+            return text if "." in text else f"{text}.0"
+        case str():
+            return write_string(value)
+        case list():
+            return f"{{ {', '.join(map(write_constant, value))} }}" if value else "list()"
+        case Mapping():
+            fields = (f"{write_key(key)} = {write_constant(member)}" for key, member in value.items())
+            return f"{{ {', '.join(fields)} }}" if value else "{}"
+    raise ValueError(f"{type(value).__name__} cannot be written out")
+
+
+def write_key(key: object) -> str:
+    """The key of a field, as it stands before its `=`."""
+    if not isinstance(key, str):
+        raise ValueError("a field is named by a string")
+    return key if BARE_KEY.fullmatch(key) else f"[{write_string(key)}]"
+
+
+def write_string(text: str) -> str:
+    """A string in quotes; whatever a terminal would not show as itself is escaped. Raises ValueError."""
+    return f'"{"".join(map(escape_character, text))}"'
+
+
+def escape_character(character: str) -> str:
+    """A character as it stands in a string in quotes."""
+    if character in '"\\':
+        return f"\\{character}"
+    if character == "\n":
+        return r"\n"
+    if not is_scalar(ord(character)):
+        raise ValueError("half of a surrogate pair cannot be written out")
+    return character if character.isprintable() else f"\\u{{{ord(character):x}}}"

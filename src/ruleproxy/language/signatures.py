@@ -107,6 +107,8 @@ class Verb:
     """A verb: its forms, the sides it may stand on, what it says of itself.
 
     `ends`: nothing after it in the same rule runs. `retries`: it makes request edits legal on the answer's sides.
+    `steers`: it changes what is asked of the upstream, although no place that it names says so. `learns`: it stands
+    before one that retries, and what its rule edits is made up front from then on.
     """
 
     name: str
@@ -116,6 +118,8 @@ class Verb:
     sides: tuple[Side, ...] = SIDES
     ends: bool = False
     retries: bool = False
+    steers: bool = False
+    learns: bool = False
     examples: tuple[Example, ...] = ()
 
 

@@ -21,11 +21,13 @@ class Switch(Protocol):
 
 def make_control_app(
     status: Callable[[], Mapping[str, object]],
+    learned: Callable[[], str],
     recording: Switch | None,
 ) -> Callable[[dict[str, Any], Any, Any], Awaitable[None]]:
     """An ASGI application with
 
         GET  /_ruleproxy/status             what `status()` returns, as JSON
+        GET  /_ruleproxy/learned            the text of a rules file that `learned()` returns
         POST /_ruleproxy/recording/on|off   the switch of what is recorded; 409 where nothing was to be
 
     Every page answers 403 unless both the client and the name it called are this machine's own: a page in a
@@ -42,6 +44,10 @@ def make_control_app(
     @app.get("/_ruleproxy/status")
     async def show_status() -> Response:
         return _json(status(), 200)
+
+    @app.get("/_ruleproxy/learned")
+    async def show_learned() -> Response:
+        return Response(learned(), content_type="text/plain; charset=utf-8")
 
     @app.post("/_ruleproxy/recording/<state>")
     async def switch_recording(state: str) -> Response:

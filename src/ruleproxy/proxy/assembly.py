@@ -56,13 +56,21 @@ def assemble(
 
     recorder = None if settings.record is None else make_recorder(settings.record, settings, rules)
 
+    def make_exchange(request: Request, *, detailed: bool = False) -> Exchange:
+        return Exchange(
+            rules.current,
+            request,
+            upstreams,
+            detailed=detailed,
+            limits=limits,
+            observe=rules.observe,
+            learned=rules.learned,
+        )
+
     def begin_recorded(request: Request) -> ForwardedExchange:
-        exchange = Exchange(rules.current, request, upstreams, detailed=True, limits=limits, observe=rules.observe)
+        exchange = make_exchange(request, detailed=True)
         assert recorder is not None
         return recorder.wrap(exchange, request, lambda: to_dict(trace_exchange(exchange)))
-
-    def begin_exchange(request: Request) -> Exchange:
-        return Exchange(rules.current, request, upstreams, limits=limits, observe=rules.observe)
 
     def show_status() -> dict[str, object]:
         return {
@@ -81,10 +89,10 @@ def assemble(
 
     forwarder = Forwarder if recorder is None else RecordingForwarder
     return ProxyApp(
-        begin or (begin_exchange if recorder is None else begin_recorded),
+        begin or (make_exchange if recorder is None else begin_recorded),
         forwarder(make_transport(settings)),
         AccessLog(log_to, settings.log_format),
-        control=make_control_app(show_status, recorder),
+        control=make_control_app(show_status, lambda: rules.learned.text, recorder),
         limits=settings.limits,
         timeouts=settings.timeouts,
         base_path=settings.base_path,

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ruleproxy.engine.learning import LearnedRule, LearnedRules
 from ruleproxy.engine.loading import Loaded, load_rules
 from ruleproxy.engine.ruleset import EMPTY, Ruleset
 from ruleproxy.engine.running import Outcome
@@ -31,10 +32,14 @@ _TRIES = 20
 
 
 class RulesInForce:
-    """The current ruleset and what is known of it. `current` is replaced as a whole, never changed."""
+    """The current ruleset and what is known of it. `current` is replaced as a whole, never changed.
+
+    `learned` is what was learned under it, and is replaced with it.
+    """
 
     def __init__(self, folders: Sequence[Path], upstreams: tuple[Upstream, ...]) -> None:
         self.current: Ruleset = EMPTY
+        self.learned = LearnedRules()
         self.counts: Counter[tuple[str, str]] = Counter()
         self._folders = tuple(folders)
         self._upstreams = upstreams
@@ -69,7 +74,11 @@ class RulesInForce:
         self._rejected = None
         self._files = loaded.files
         if loaded.ruleset.digest != self.current.digest or self.current is EMPTY:
+            if self.learned:
+                count = len(self.learned)
+                _log.info("%d learned rule%s forgotten: the rules changed", count, "" if count == 1 else "s")
             self.current = loaded.ruleset
+            self.learned = LearnedRules(loaded.ruleset.secrets, _announce)
             self._since = time.time()
             self._told.clear()
 
@@ -136,6 +145,7 @@ class RulesInForce:
                 "folders": [str(folder) for folder in self._folders],
                 "since": _moment(self._since),
                 "reloads": self._reloads,
+                "learned": len(self.learned),
             },
             "rejected": None
             if rejected is None
@@ -147,6 +157,10 @@ class RulesInForce:
             },
             "verdicts": verdicts,
         }
+
+
+def _announce(learned: LearnedRule) -> None:
+    _log.info("learned a rule, in force until the rules change:\n%s", learned.text.rstrip())
 
 
 def describe(rules: int, files: int) -> str:

@@ -48,6 +48,8 @@ def _check(expect: syntax.Expect, finished: Finished) -> list[str]:
             return check_unchanged(subject, finished)
         case "stopped_by" if isinstance(subject, str):
             return _check_stopped(expect, subject, finished)
+        case "learned" if isinstance(subject, str):
+            return _check_learned(subject, finished)
         case "snapshot" if isinstance(subject, str):
             return _check_snapshot(subject, finished)
         case "retried":
@@ -107,6 +109,19 @@ def stops(outcome: Outcome) -> bool:
     return any(
         decision in ("stop", "retry", "drop") or decision.startswith("respond ") for decision in outcome.decisions
     )
+
+
+def _check_learned(text: str, finished: Finished) -> list[str]:
+    """Whether a rule was learned that has these words, and the same request is edited by it up front now."""
+    learning = finished.exchange.sides.learning
+    found = [known for known in learning.learned if " ".join(text.split()) in " ".join(known.lesson.body.split())]
+    if not found:
+        learned = [line for known in learning.learned for line in known.text.rstrip().split("\n")]
+        return [*(learned or ["nothing was learned"]), *learning.refusals]
+    again = finished.repeat()
+    acted = set(again.acted)
+    idle = [known.rule.name for known in found if known.rule.name not in acted]
+    return [f"it changes nothing of the same request: {name}" for name in idle]
 
 
 def _check_snapshot(name: str, finished: Finished) -> list[str]:

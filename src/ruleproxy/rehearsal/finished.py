@@ -11,6 +11,7 @@ import orjson
 
 from ruleproxy.engine.context import RunContext
 from ruleproxy.engine.exchange import Exchange
+from ruleproxy.engine.learning import LearnedRules
 from ruleproxy.engine.ruleset import RuleTest
 from ruleproxy.messages.edited import EditedRequest, EditedResponse
 from ruleproxy.messages.journal import Journal
@@ -30,6 +31,7 @@ class Finished:
     exchange: Exchange
     client: ClientAnswer
     declared: tuple[Upstream, ...]
+    learned: LearnedRules = field(default_factory=LearnedRules)
     accept: bool = False
     accepted: list[Path] = field(default_factory=list)
     _context: RunContext | None = None
@@ -51,6 +53,13 @@ class Finished:
             if "response" in self.exchange.contexts:
                 self._context.original.response = self.exchange.contexts["response"].original.response
         return self._context
+
+    def repeat(self) -> Exchange:
+        """The same request again after what was learned, as far as what would be sent."""
+        first = self.exchange
+        again = Exchange(first.ruleset, first.request, self.declared, learned=self.learned)
+        again.begin()
+        return again
 
     def constants(self) -> Mapping[str, Any]:
         """The names of the file, and `events`."""

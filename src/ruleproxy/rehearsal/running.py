@@ -7,6 +7,7 @@ from typing import Final
 
 from ruleproxy.captures.capture import Capture
 from ruleproxy.engine.exchange import Exchange
+from ruleproxy.engine.learning import LearnedRules
 from ruleproxy.engine.ruleset import Ruleset
 from ruleproxy.engine.running import Outcome
 from ruleproxy.messages.upstreams import Upstream
@@ -60,7 +61,13 @@ def run_capture(
     A `detailed` exchange can be traced; another one is several times as fast.
     """
     upstreams = declare(declared or recorded_upstream(capture), ruleset.origins)
-    exchange = Exchange(ruleset, capture.request.to_message(), upstreams, detailed=detailed)
+    exchange = Exchange(
+        ruleset,
+        capture.request.to_message(),
+        upstreams,
+        detailed=detailed,
+        learned=LearnedRules(ruleset.secrets),
+    )
     answer = recorded_answer(capture)
     try:
         client = drive(exchange, _NOBODY if answer is None else [answer])

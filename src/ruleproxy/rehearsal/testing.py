@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ruleproxy.engine.exchange import Exchange
+from ruleproxy.engine.learning import LearnedRules
 from ruleproxy.engine.ruleset import BadParameters, Ruleset, RuleTest
 from ruleproxy.engine.trace import Trace
 from ruleproxy.engine.tracing import trace_exchange
@@ -50,14 +51,15 @@ def run_test(test: RuleTest, ruleset: Ruleset, *, accept: bool = False) -> TestR
             raise BadTest(test.node.name_span, "the test asserts nothing")
         test, ruleset = _with_parameters(test, ruleset)
         given = read_given(test, ruleset.origins)
-        exchange = Exchange(ruleset, given.request, given.upstreams, detailed=True)
+        learned = LearnedRules(ruleset.secrets)
+        exchange = Exchange(ruleset, given.request, given.upstreams, detailed=True, learned=learned)
         try:
             client = drive(exchange, given.answers)
         except Unanswered as error:
             trace = trace_exchange(exchange)
             raise BadTest(test.node.name_span, str(error)) from None
         trace = trace_exchange(exchange)
-        finished = Finished(test, exchange, client, given.upstreams, accept)
+        finished = Finished(test, exchange, client, given.upstreams, learned, accept)
         checked = [check_expectation(expect, finished) for expect in test.node.expectations]
     except BadTest as error:
         position = test.source.position(error.span.start)

@@ -37,6 +37,9 @@ class Context(Protocol):
     def retry(self) -> None:
         """Send the request again as it is now; nothing after it in the rule runs."""
 
+    def learn(self) -> None:
+        """Make the edits of this rule up front for later requests, if the upstream takes them."""
+
     def drop(self) -> None:
         """Give the client nothing of the event at hand."""
 

@@ -32,4 +32,5 @@ VERB = Verb(
         ),
     ),
     sides=("request", "response", "failure"),
+    steers=True,
 )

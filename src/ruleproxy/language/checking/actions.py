@@ -52,6 +52,9 @@ def check_action(scope: Scope, node: syntax.Action) -> bool:
         sides = " and ".join(verb.sides)
         scope.findings.add("RP320", f"`{verb.name}` does not exist on the {scope.stage} side", node.verb_span,
                            f"stands on {sides}", second=scope.rule.side.span, second_label="this side")  # fmt: skip
+    if verb.learns and not scope.retry_follows:
+        message = f"`{verb.name}` without a `retry` behind it: there is nothing that could succeed"
+        scope.findings.add("RP431", message, node.verb_span, "never learns anything", help="retry")
     check_arguments(scope, node, verb, form)
     return verb.ends
 

@@ -7,9 +7,11 @@ from typing import get_args
 from ruleproxy.language import syntax
 from ruleproxy.language.checking.expressions import check_condition
 from ruleproxy.language.checking.findings import did_you_mean
+from ruleproxy.language.checking.lessons import find_lessons
 from ruleproxy.language.checking.limits import check_cost
 from ruleproxy.language.checking.scope import Scope
 from ruleproxy.language.checking.statements import check_block
+from ruleproxy.language.diagnostics import Severity
 from ruleproxy.language.signatures import Side
 from ruleproxy.language.suggestions import find_nearest
 
@@ -29,7 +31,16 @@ def check_rule(scope: Scope, rule: syntax.Rule) -> None:
         scope.in_condition = False
         scope.asked = (rule.condition,)
     check_block(scope, rule.body)
+    check_lessons(scope, rule)
     check_cost(scope, rule)
+
+
+def check_lessons(scope: Scope, rule: syntax.Rule) -> None:
+    """What `learn` cannot make up front of what its rule does."""
+    for lesson in find_lessons(rule, scope.findings.source, scope.setting.vocabulary).values():
+        if lesson.refusal is not None:
+            message = "a run of this rule that comes here learns nothing"
+            scope.findings.add("RP431", message, lesson.node.span, lesson.refusal, severity=Severity.WARNING)
 
 
 def check_side(scope: Scope, rule: syntax.Rule) -> Side | None:
