@@ -376,8 +376,8 @@ class Exchange(Findings):
                 return self._open(start.held, sound=False)
             case Arrival() as arrival if self._faker is None:
                 actions = self._settle(arrival.believed, arrival.held)
-                start = self._phase
-                return self._open(start.held, sound=False) if isinstance(start, StreamStart) else actions
+                begun = self._phase
+                return self._open(begun.held, sound=False) if isinstance(begun, StreamStart) else actions
         if self._faker is None or self.relaying or isinstance(self._phase, StreamPipeline):
             return ()
         return (*self._begin_answer(200, self._faker.headers([])), Data(self._faker.ping))
