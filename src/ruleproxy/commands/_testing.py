@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What is run: tests, and captures where there are some, with this text in their names; what is accepted."""
+    """What is run: tests, and captures where there are some, with this text in their names.
+
+    With `accept` what comes of them is written; `jobs` is in how many processes, None for as many as there are cores.
+    """
 
     captures: Path | None = None
     text: str = ""
     accept: bool = False
+    jobs: int | None = None
 
     def holds(self, name: str) -> bool:
         """Whether something of this name is selected."""
@@ -67,7 +71,7 @@ def run_all(where: Where, selection: Selection, shape: str) -> int:
     for entry in tests:
         totals.count_test(entry)
     writer.add_tests(tests)
-    for tried in try_captures(rulesets, where, selection):
+    for tried in try_captures(groups, rulesets, where, selection):
         totals.count_capture(tried)
         writer.add_capture(tried)
     writer.finish(totals)
@@ -106,17 +110,26 @@ def open_report(shape: str, rulesets: Sequence[Ruleset], selection: Selection) -
             return TextReport(click.echo, lambda text: click.echo(f"ruleproxy: {text}", err=True))
 
 
-def try_captures(rulesets: Sequence[Ruleset], where: Where, selection: Selection) -> Iterator[CaptureEntry]:
-    """The captures that are selected, in order, each tried on the rules."""
-    from ruleproxy.rehearsal.trying import Trial
+def try_captures(
+    groups: Sequence[Sequence[Path]], rulesets: Sequence[Ruleset], where: Where, selection: Selection
+) -> Iterator[CaptureEntry]:
+    """The captures that are selected, in order, each tried on the rules. Ends the program where none can be."""
+    from ruleproxy.rehearsal.processes import CannotTry, try_all
+    from ruleproxy.rehearsal.rules import RulesAt
+    from ruleproxy.rehearsal.trying import Trial, TrialWork
 
     if selection.captures is None:
         return
-    trial = Trial(rulesets, where.upstreams, selection.accept)
+    rules = [RulesAt(paths, ruleset.digest) for paths, ruleset in zip(groups, rulesets, strict=True)]
+    work = TrialWork(rules, where.upstreams, selection.accept)
+    attempt = Trial(rulesets, where.upstreams, selection.accept)
     with Bar("captures", count_captures(selection)) as bar:
-        for source in select_captures(selection):
-            yield trial(source)
-            bar.advance()
+        try:
+            for entry in try_all(work, attempt, select_captures(selection), selection.jobs):
+                yield entry
+                bar.advance()
+        except CannotTry as error:
+            stop(2, str(error))
 
 
 def select_captures(selection: Selection) -> Iterator[Source]:

@@ -23,6 +23,7 @@ from ruleproxy.commands._where import read_where
     default="text",
     help="How the report is written.",
 )
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Processes for captures (the cores there are).")
 @click.option("--upstream", multiple=True, metavar="[NAME=]URL", help="An upstream for captures; the first is theirs.")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings (ruleproxy.toml, if there is one).")
 def command(
@@ -31,6 +32,7 @@ def command(
     captures: Path | None,
     accept: bool,
     shape: str,
+    jobs: int | None,
     upstream: tuple[str, ...],
     config: Path | None,
 ) -> None:
@@ -44,4 +46,4 @@ def command(
     from ruleproxy.commands._testing import Selection, run_all
 
     where = read_where(paths, upstream, config)
-    sys.exit(run_all(where, Selection(captures, text, accept), shape))
+    sys.exit(run_all(where, Selection(captures, text, accept, jobs), shape))

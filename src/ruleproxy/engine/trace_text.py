@@ -108,11 +108,14 @@ def render_leg(leg: FalseLeg) -> list[str]:
     text = _one_line(leg.text)
     if len(leg.operands) == 1:
         name, value = leg.operands[0]
-        return [f"{text}   {_cut(value)}   -> {'false' if name else 'failed'}"]
+        return [f"{text}   {cut_value(value)}   -> {'false' if name else 'failed'}"]
     if not leg.operands:
         return [f"{text}   -> false"]
     width = max(len(_one_line(name)) for name, _ in leg.operands)
-    return [f"{text}   -> false", *(f"  {_one_line(name):<{width}}   {_cut(value)}" for name, value in leg.operands)]
+    return [
+        f"{text}   -> false",
+        *(f"  {_one_line(name):<{width}}   {cut_value(value)}" for name, value in leg.operands),
+    ]
 
 
 def render_edits(edits: Sequence[Edit]) -> list[str]:
@@ -128,14 +131,15 @@ def _place(edit: Edit) -> str:
 def _change(edit: Edit) -> str:
     before, after = edit.before, edit.after
     if before is None or after is None:
-        return _cut(after if before is None else before)
+        return cut_value(after if before is None else before)
     long = _CUT.fullmatch(before), _CUT.fullmatch(after)
     if long[0] is not None and long[1] is not None:
         return f"{group(int(long[0][2]))} -> {group(int(long[1][2]))} characters"
-    return f"{_cut(before)} -> {_cut(after)}"
+    return f"{cut_value(before)} -> {cut_value(after)}"
 
 
-def _cut(value: str | None) -> str:
+def cut_value(value: str | None) -> str:
+    """A value on one line, cut to fit it."""
     text = _one_line(value or "")
     match = _CUT.fullmatch(text)
     shown, length = (match[1], int(match[2])) if match is not None else (text, len(text))

@@ -13,6 +13,7 @@ from ruleproxy.messages.upstreams import Upstream
 from ruleproxy.rehearsal.accepted import compare_accepted
 from ruleproxy.rehearsal.rehearsing import rehearse
 from ruleproxy.rehearsal.report import CaptureEntry, Tried
+from ruleproxy.rehearsal.rules import RulesAt
 from ruleproxy.rehearsal.running import run_capture
 
 
@@ -54,3 +55,20 @@ class Trial:
 def name_problem(source: Source, problem: str, place: str = "") -> CaptureEntry:
     """The entry of a capture that could not be tried."""
     return CaptureEntry(source.key, source.name, source.shown_file, source.line, problem=problem, place=place)
+
+
+@dataclass(frozen=True, slots=True)
+class TrialWork:
+    """A trial that any process can begin."""
+
+    rules: Sequence[RulesAt]
+    declared: tuple[Upstream, ...] | None
+    accept: bool = False
+
+    def open(self) -> Trial:
+        """The trial, its rules loaded. Raises `CannotTry`."""
+        return Trial([rules.load() for rules in self.rules], self.declared, self.accept)
+
+    def name_problem(self, source: Source, problem: str) -> CaptureEntry:
+        """The entry of a capture that could not be tried."""
+        return name_problem(source, problem)
