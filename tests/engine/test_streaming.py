@@ -24,7 +24,8 @@ from ruleproxy.engine.exchange import Exchange
 from ruleproxy.engine.ruleset import Ruleset
 from ruleproxy.engine.tracing import render_trace, trace_exchange
 from ruleproxy.messages.message import Headers
-from support.running import begin, declared, head_of, request, rules
+from ruleproxy.wire.bedrock import encode_chunk
+from support.running import answer, begin, declared, head_of, request, rules
 
 SSE: Headers = [(b"content-type", b"text/event-stream"), (b"content-length", b"400"), (b"x-a", b"1")]
 START = b'event: message_start\ndata: {"type":"message_start","message":{"model" : "corp-opus"}}\n\n'
@@ -271,3 +272,38 @@ def test_edits_do_not_depend_on_the_pieces(size: int) -> None:
     whole = data_of(stream(RULES, STREAM)[1])
     pieces = [STREAM[at : at + size] for at in range(0, len(STREAM), size)]
     assert data_of(stream(RULES, *pieces)[1]) == whole
+
+
+BEDROCK = """
+rule "messages to bedrock" on request
+when request.method == "POST" and request.path == "/v1/messages" then
+  rewrite upstream.url = "https://bedrock-runtime.eu-west-1.amazonaws.com/model/"
+    .. url_encode(request.body.model ?? "", { keep = ":" }) .. "/invoke-with-response-stream"
+  inject default { anthropic_version = "bedrock-2023-05-31" } into request.body
+  strip request.body.model
+  strip request.body.stream
+end
+
+rule "the client's own name" on event
+when event.type == "message_start" then
+  rewrite event.data.message.model = original.request.body.model
+end
+"""
+
+
+def test_a_stream_of_bedrock_is_the_clients_own_behind_rules() -> None:
+    """What goes out is what InvokeModel takes; its frames come back as server-sent events, and rules see events."""
+    origin = "https://bedrock-runtime.eu-west-1.amazonaws.com"
+    sent = {"model": "anthropic.claude-v1:0", "max_tokens": 1, "stream": True, "messages": []}
+    exchange, action = begin(rules(BEDROCK, origin), request(sent), origin)
+    assert isinstance(action, Send)
+    assert action.target == b"/model/anthropic.claude-v1:0/invoke-with-response-stream"
+    assert orjson.loads(action.body) == {"max_tokens": 1, "messages": [], "anthropic_version": "bedrock-2023-05-31"}
+    start = b'{"type":"message_start","message":{"id":"msg_1","model":"claude-v1"}}'
+    frames = [encode_chunk(start), encode_chunk(b'{"type":"message_stop"}')]
+    actions = answer(exchange, 200, [(b"content-type", b"application/vnd.amazon.eventstream")], *frames)
+    assert (b"content-type", b"text/event-stream; charset=utf-8") in head_of(actions).headers
+    data = b"".join(action.data for action in actions if isinstance(action, Data))
+    assert data.startswith(b'event: message_start\ndata: {"type":"message_start",')
+    assert b'"model":"anthropic.claude-v1:0"' in data
+    assert data.endswith(b'event: message_stop\ndata: {"type":"message_stop"}\n\n')
