@@ -71,7 +71,13 @@ def test_rule_names_are_unique_over_all_files() -> None:
 
 def test_tests_name_rules_of_any_file() -> None:
     """A test may speak of a rule of another file."""
-    assert check('rule "a" on request then\n  stop\nend\n', 'test "t"\n  expect changed "a"\nend\n') == []
+    assert (
+        check(
+            'rule "a" on request then\n  stop\nend\n',
+            'test "t"\n  given request { path = "/" }\n  expect changed "a"\nend\n',
+        )
+        == []
+    )
 
 
 def test_locals_are_those_of_their_file() -> None:

@@ -62,8 +62,9 @@ def paste(text: str, finding: Diagnostic, offer: str) -> Iterator[str]:
         assert word is not None
         yield put(text, Span(word.start(), span.end), offer)
     yield f"{text}\n{offer}\n"
-    last = text.rstrip().removesuffix("end")
-    yield f"{last}  {offer}\nend\n"
+    for end in re.finditer(r"^end\b", text[spans[0].start :], re.MULTILINE):
+        at = spans[0].start + end.start()
+        yield put(text, Span(at, at), f"  {offer}\n")
 
 
 def paste_header(text: str, span: Span, offer: str) -> Iterator[str]:

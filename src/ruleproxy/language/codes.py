@@ -63,7 +63,7 @@ ALL_CODES: tuple[Code, ...] = (
     Code("RP701", "a regular expression or a cost that is refused", ERROR),
     Code("RP710", "a regular expression that a plain test would replace", WARNING),
     # the 800s, tests
-    Code("RP801", "a rule that no test reaches, or a test that asserts nothing", WARNING),
+    Code("RP801", "a rule that no test reaches, or a test that tries nothing", WARNING),
     # the 900s, packs
     Code("RP901", "a pack that cannot be trusted or is too new", ERROR),
 )

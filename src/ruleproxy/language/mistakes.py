@@ -27,6 +27,7 @@ from ruleproxy.language.words import (
 
 MOST_EXPECTED = 3
 STATEMENT = "a statement"
+VERDICTS = ("changed", "matched", "unmatched", "shadowed", "failed", "unreached")
 COMPARISONS = ("==", "~=", "<", "<=", ">", ">=", "in")
 
 
@@ -48,7 +49,7 @@ def explain_failure(text: str, offset: int, expected: frozenset[str], words: Map
         problem = explain_statement(place, [words[name] for name in VERBS | BLOCKS])
     if problem is None and END_OF_TEXT in expected:
         problem = explain_item(place, [words[name] for name in ITEMS | {"LOCAL"}])
-    return problem or explain_unexpected(place, expected, words)
+    return problem or explain_expectation(place) or explain_unexpected(place, expected, words)
 
 
 def explain_open_block(place: Place) -> Problem | None:
@@ -129,6 +130,31 @@ def is_inside_line(place: Place) -> bool:
     if token is None or before is None or before.text in ("then", "do", "else"):
         return False
     return place.same_line(before, token)
+
+
+def explain_expectation(place: Place) -> Problem | None:
+    """The problem of an `expect` whose first word is nearly one, or lacks what it is said of."""
+    word, before, found = place.look(-1), place.look(-2), place.found
+    if word is None or before is None or before.text != "expect" or word.kind != "name":
+        return None
+    if found is not None and found.kind == "string":
+        if word.text == "stopped":
+            span = Span(word.start, found.end)
+            return Problem("RP101", "a rule is named behind `stopped by`", span, help=(f"stopped by {found.text}",))
+        nearest = find_nearest(word.text, [*VERDICTS, "snapshot"])
+        help_text = f"did you mean `{nearest}`?" if nearest else f"one of: {', '.join(VERDICTS)}, snapshot"
+        return Problem("RP201", f"unknown verdict `{shorten(word.text)}`", word.span, help=(help_text,))
+    if word.text in VERDICTS:
+        help_text = f'{word.text} "the rule\'s name"'
+        return Problem("RP101", f"`{word.text}` is said of a rule by its name", word.span, help=(help_text,))
+    if word.text == "unchanged":
+        return Problem("RP101", "`unchanged` is said of a place", word.span, help=("unchanged request.body",))
+    if word.text == "snapshot":
+        help_text = 'snapshot "the-test.expected.json"'
+        return Problem("RP101", "a snapshot is a file beside the rules", word.span, help=(help_text,))
+    if word.text == "retried" and found is not None and found.kind == "name" and place.same_line(word, found):
+        return Problem("RP101", "`retried` takes how often, in digits", found.span, help=("2",))
+    return None
 
 
 def explain_item(place: Place, items: Iterable[str]) -> Problem | None:

@@ -10,6 +10,7 @@ from ruleproxy.language.checking.expressions import check_condition, type_expres
 from ruleproxy.language.checking.findings import did_you_mean
 from ruleproxy.language.checking.kinds import needs, put_article, with_article
 from ruleproxy.language.checking.scope import Scope, bare, literal_string
+from ruleproxy.language.diagnostics import Severity
 from ruleproxy.language.roots import FAILURES, names_of
 from ruleproxy.language.types import INT, JSON, STRING, Type, of
 
@@ -53,6 +54,7 @@ def check_test(scope: Scope, test: syntax.Test, rules: KnownRules) -> None:
     scope.stage = "test"
     for given in test.givens:
         check_given(scope, given)
+    check_requests(scope, test)
     if not test.expectations:
         offer = f'expect changed "{rules.first}"' if rules.first is not None else "expect response.status == 200"
         scope.findings.add("RP801", f'the test "{test.name}" asserts nothing', test.name_span, help=offer)
@@ -67,6 +69,9 @@ def check_given(scope: Scope, given: syntax.Given) -> None:
         offer = did_you_mean(subject.text, ALL_SUBJECTS) or (f"one of: {', '.join(ALL_SUBJECTS)}",)
         scope.findings.add("RP201", f"unknown subject `{subject.text}`", subject.span, help=offer)
     if given.table is None:
+        if subject.text in ALL_SUBJECTS and subject.text != "request":
+            message = f"`given {subject.text}` takes a table: only a request comes from a capture"
+            scope.findings.add("RP302", message, given.span, help=f"given {subject.text} {{ … }}")
         return
     before, scope.stage = scope.stage, "file"
     type_expression(scope, given.table)
@@ -74,16 +79,29 @@ def check_given(scope: Scope, given: syntax.Given) -> None:
     if subject.text == "parameters":
         check_parameters(scope, given.table)
     elif subject.text == "events":
+        if any(field.key is not None for field in given.table.fields):
+            in_braces = f"{{ {scope.findings.text(given.table.span, 10_000)} }}"
+            scope.findings.add("RP302", "events are a list", given.table.span, "one event", help=in_braces)
+            return
         for field in given.table.fields:
             inner = bare(field.value)
-            if field.key is not None:
-                message = "events are a list"
-                scope.findings.add("RP302", message, field.span, help='{ { type = "…", data = { … } } }')
-            elif isinstance(inner, syntax.Table):
+            if isinstance(inner, syntax.Table):
                 check_fields(scope, "event", inner)
     elif subject.text in SUBJECTS:
         check_fields(scope, subject.text, given.table)
         note_path(scope, subject.text, given.table)
+
+
+def check_requests(scope: Scope, test: syntax.Test) -> None:
+    """A test has one request."""
+    requests = [given for given in test.givens if given.subject.text == "request"]
+    if not requests and test.expectations:
+        offer = 'given request { method = "POST", path = "/v1/messages", body = {} }'
+        scope.findings.add("RP801", f'the test "{test.name}" has no request', test.name_span, help=offer,
+                           severity=Severity.ERROR)  # fmt: skip
+    for given in requests[1:]:
+        scope.findings.add("RP203", "a test has one request", given.span, second=requests[0].span,
+                           second_label="the first one")  # fmt: skip
 
 
 def note_path(scope: Scope, subject: str, table: syntax.Table) -> None:
@@ -130,6 +148,18 @@ def check_fields(scope: Scope, subject: str, table: syntax.Table) -> None:
             what = f"`{name}` takes {with_article(Type(wanted - {'nil'}))}"
             needs(scope, field.value, known, wanted | {"nil", "null"}, what)
             check_choice(scope, field.value, fields[name])
+            check_written_out(scope, name, field.value)
+
+
+def check_written_out(scope: Scope, name: str, node: syntax.Expression) -> None:
+    """A path or a status that is written out and cannot be one."""
+    inner = bare(node)
+    if not isinstance(inner, syntax.Literal):
+        return
+    if name in ("path", "raw_path") and isinstance(inner.value, str) and not inner.value.startswith("/"):
+        scope.findings.add("RP302", "a path begins with a slash", node.span, help=f'"/{inner.value}"')
+    if name == "status" and isinstance(inner.value, int) and not 200 <= inner.value <= 599:
+        scope.findings.add("RP302", "the status of an answer is 200 to 599", node.span)
 
 
 def check_choice(scope: Scope, node: syntax.Expression, wanted: Type) -> None:
