@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ruleproxy.wire.anthropic import NotAMessageError, read_message
+from ruleproxy.wire.anthropic import read_message
+from ruleproxy.wire.whole import NotAMessageError
 
 
 def test_a_message_is_opened_two_levels_deep() -> None:

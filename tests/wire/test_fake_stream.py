@@ -14,10 +14,10 @@ from anthropic import Anthropic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ruleproxy.wire.anthropic import NotAMessageError
 from ruleproxy.wire.events import StreamEvent
 from ruleproxy.wire.fake_stream import fake_stream
 from ruleproxy.wire.sse import Decoder
+from ruleproxy.wire.whole import NotAMessageError
 from support.events import spell
 
 

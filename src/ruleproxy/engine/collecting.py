@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
+from ruleproxy.engine.context import Failure
 from ruleproxy.engine.faking import FakingError, decode_body
-from ruleproxy.engine.replying import ENTITY, with_length
+from ruleproxy.engine.holding import empty_stream, read_error_event
+from ruleproxy.engine.replying import ENTITY, Client, with_length
 from ruleproxy.messages.message import Response
+from ruleproxy.wire.collect_chat import collect_chat
 from ruleproxy.wire.collect_stream import CannotCollectError, collect_stream
 from ruleproxy.wire.events import BadStreamError, StreamEvent
-from ruleproxy.wire.formats import error_status
 from ruleproxy.wire.framing import Framing
 
 
-def collect(response: Response, framing: Framing) -> Response:
-    """The whole answer that a stream tells. Raises `FakingError` where it tells none."""
+def collect(response: Response, framing: Framing, client: Client) -> Response | Failure:
+    """The whole answer that a stream tells, or why it tells none: an error that it told of, or an end too soon."""
     try:
-        body = collect_stream(_read_events(decode_body(response), framing))
+        items = framing.decode(decode_body(response))
+    except FakingError as error:
+        return _fail(error.kind, error.status, str(error))
+    except BadStreamError as error:
+        return _fail("api_error", 502, f"the upstream's stream could not be collected: {error}")
+    events = [item for item in items if isinstance(item, StreamEvent)]
+    if not events:
+        return empty_stream()
+    try:
+        body = collect_chat(events) if client.api == "openai.chat" else collect_stream(events)
     except CannotCollectError as error:
-        kind = (error.error or {}).get("type")
-        if isinstance(kind, str):
-            raise FakingError(error_status(kind), kind, str(error)) from None
-        raise FakingError(502, "api_error", f"the upstream's stream could not be collected: {error}") from None
+        told = None if error.event is None else read_error_event(error.event)
+        return told or _fail("api_error", 502, f"the upstream's stream could not be collected: {error}")
     kept = [line for line in response.headers if line[0].lower() not in ENTITY and line[0].lower() != b"cache-control"]
     return Response(response.status, with_length([(b"content-type", b"application/json"), *kept], len(body)), body)
 
 
-def _read_events(stream: bytes, framing: Framing) -> list[StreamEvent]:
-    try:
-        items = framing.decode(stream)
-    except BadStreamError as error:
-        raise CannotCollectError(str(error)) from None
-    return [item for item in items if isinstance(item, StreamEvent)]
+def _fail(kind: str, status: int, message: str) -> Failure:
+    return Failure("truncated", {"type": kind, "message": message, "status": status})

@@ -6,14 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ruleproxy.engine.runtime import member
+from ruleproxy.engine.asking import ask_stream, ask_whole, wants_stream
 from ruleproxy.language.checking.lessons import Lesson
 from ruleproxy.language.signatures import Side
 from ruleproxy.messages.edited import EditedRequest, EditedResponse
 from ruleproxy.messages.event import EditedEvent
 from ruleproxy.messages.journal import Journal
 from ruleproxy.messages.message import Request, Response
-from ruleproxy.messages.nodes import ObjectNode
 from ruleproxy.messages.upstreams import Upstream
 from ruleproxy.messages.values import NIL, EditRefused, Nil, Value
 from ruleproxy.wire.formats import Api, api_of
@@ -24,7 +23,7 @@ STEP_BUDGET = 200_000
 MOST_EMITTED = 16
 """Events that rules may put beside one event."""
 
-_FAKED_APIS = frozenset({"anthropic.messages", "unknown"})
+_STREAMED_APIS = frozenset({"anthropic.messages", "bedrock.invoke", "vertex.rawpredict", "openai.chat", "unknown"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,29 +209,26 @@ class RunContext:
 
     def fake_stream(self, ping_every: float | None) -> None:
         """Fake the stream if the client asked for one."""
-        api = request_api(self.request)
-        if api not in _FAKED_APIS:
-            raise EditRefused(f"fake_stream makes streams of Anthropic messages, this request is {api}")
+        if self.api not in _STREAMED_APIS:
+            raise EditRefused(f"fake_stream makes no streams of the format {self.api}")
         if not wants_stream(self.request):
             self.remark("the request asks for no stream")
             return
-        root = self.request.body.root
-        if self.side != "request" and isinstance(root, ObjectNode):
+        if self.side != "request":
             # Whether the request differs from the one before is asked as soon as the rule is through.
-            root.remove("stream")
+            ask_whole(self.request)
         self._decide(faked=FakedStream(ping_every))
 
     def collect_stream(self) -> None:
         """Ask for a stream if the client asked for none."""
-        api = request_api(self.request)
-        root = self.request.body.root
-        if api not in _FAKED_APIS:
-            raise EditRefused(f"collect_stream reads streams of Anthropic messages, this request is {api}")
-        if wants_stream(self.request) or not isinstance(root, ObjectNode):
-            self.remark("the request asks for a stream" if wants_stream(self.request) else "the request has no body")
-            return
-        root.put("stream", True)
-        self._decide(collected=True)
+        if self.api not in _STREAMED_APIS:
+            raise EditRefused(f"collect_stream reads no streams of the format {self.api}")
+        if wants_stream(self.request):
+            self.remark("the request asks for a stream")
+        elif not ask_stream(self.request):
+            self.remark("the request asks for no message")
+        else:
+            self._decide(collected=True)
 
     def retry(self) -> None:
         """Send the request again as it is now."""
@@ -289,27 +285,3 @@ class OriginalMessages:
     @response.setter
     def response(self, response: EditedResponse) -> None:
         self._response = response
-
-
-def request_api(request: EditedRequest) -> Api:
-    """The provider format of a request, by its path."""
-    return api_of(request.path)
-
-
-def request_model(request: EditedRequest) -> str | Nil:
-    """The model that a request names in its body, or in its path where Bedrock and Vertex clients put it."""
-    if isinstance(name := member(request.body.root, "model"), str):
-        return name
-    path = request.path
-    for before, after in (("/model/", "/invoke"), ("/publishers/anthropic/models/", ":")):
-        _, found, rest = path.partition(before)
-        if found and after in rest:
-            return rest[: rest.rindex(after)]
-    return NIL
-
-
-def wants_stream(request: EditedRequest) -> bool:
-    """Whether a request asks for a stream, in its body or by its path."""
-    if request.raw_path.endswith(("/invoke-with-response-stream", ":streamRawPredict")):
-        return True
-    return member(request.body.root, "stream") is True

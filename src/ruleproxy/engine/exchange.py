@@ -128,7 +128,8 @@ class Exchange(Findings):
 
     def _send(self, decisions: Decisions) -> Sequence[Action]:
         if decisions.faked is not None:
-            self._faker = StreamFaker(self._client, self.sides.remove_stream_flag())
+            self.sides.ask_whole()
+            self._faker = StreamFaker(self._client, self.sides.context.original.request)
             self._ping_every = decisions.faked.ping_every
         self._collecting = self._collecting or decisions.collected
         self.patience = self._ping_every
@@ -308,10 +309,12 @@ class Exchange(Findings):
     def _finish(self, body: bytes) -> Sequence[Action]:
         response = Response(self._came.status, self._came.headers, body)
         if self._framing is not None:
-            try:
-                response = collect(response, self._framing)
-            except FakingError as error:
-                return self._fail(error.status, error.kind, str(error))
+            collected = collect(response, self._framing, self._client)
+            if isinstance(collected, Failure):
+                actions = self._run_failure(collected)
+                error = collected.error
+                return self._fail(error["status"], error["type"], error["message"]) if actions is None else actions
+            response = collected
         came = response
         if self.sides.rules("response"):
             edited = self._run_response(response, streamed=False)
@@ -323,20 +326,12 @@ class Exchange(Findings):
         if response.status == came.status:
             self.sides.judge(came)
         if self._faker is not None:
-            return self._finish_faked(self._faker, response)
+            # Event rules do not see these events: response rules saw the whole body.
+            try:
+                response = self._faker.answer(response, begun=self.sides.begun)
+            except FakingError as error:
+                return self._fail(error.status, error.kind, str(error))
         return (*self._begin_answer(response.status, response.headers), Data(response.body), End())
-
-    def _finish_faked(self, faker: StreamFaker, response: Response) -> Sequence[Action]:
-        if not 200 <= response.status < 300:
-            if self.sides.begun:
-                return end_stream(self._client, self._client.own_framing, *faker.read_error(response))
-            return (*self._begin_answer(response.status, response.headers), Data(response.body), End())
-        try:
-            data = faker.stream(response)
-        except FakingError as error:
-            return self._fail(error.status, error.kind, str(error))
-        # Event rules do not see these events: response rules saw the whole body.
-        return (*self._begin_answer(response.status, faker.headers(response.headers)), Data(data), End())
 
     def _run_response(self, response: Response, *, streamed: bool) -> EditedResponse | Sequence[Action]:
         try:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ruleproxy.engine import context, runtime
+from ruleproxy.engine import asking, runtime
 from ruleproxy.engine.surroundings import NOWHERE
 from ruleproxy.language import syntax
 from ruleproxy.language.signatures import Function, Surroundings, Vocabulary
@@ -83,9 +83,9 @@ ENVIRONMENT: Mapping[str, Any] = {
     **{name: getattr(places, name) for name in ("AttributePlace", "BodyPlace", "HeaderPlace", "HeadersPlace",
                                                 "QueryFieldsPlace", "QueryPlace")},
     "NIL": NIL,
-    "request_api": context.request_api,
-    "request_model": context.request_model,
-    "wants_stream": context.wants_stream,
+    "request_api": asking.request_api,
+    "request_model": asking.request_model,
+    "wants_stream": asking.wants_stream,
 }  # fmt: skip
 
 

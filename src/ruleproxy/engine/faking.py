@@ -6,11 +6,15 @@ import zlib
 
 import msgspec
 
+from ruleproxy.engine.asking import request_model
 from ruleproxy.engine.replying import Client, stream_headers
+from ruleproxy.engine.runtime import member
+from ruleproxy.messages.edited import EditedRequest
 from ruleproxy.messages.message import Headers, Response
-from ruleproxy.wire.anthropic import NotAMessageError
+from ruleproxy.wire.fake_chat import fake_chat
 from ruleproxy.wire.fake_stream import fake_stream
 from ruleproxy.wire.formats import error_status, error_type
+from ruleproxy.wire.whole import NotAMessageError
 
 _INFLATED_LIMIT = 64 * 1024 * 1024
 
@@ -25,13 +29,15 @@ class FakingError(Exception):
 
 
 class StreamFaker:
-    """Makes the stream of one exchange. `model` is the one that the client asked for."""
+    """Makes the stream of one exchange, from the request that asked for it."""
 
-    __slots__ = ("_client", "_model")
+    __slots__ = ("_client", "_counts", "_model")
 
-    def __init__(self, client: Client, model: str) -> None:
+    def __init__(self, client: Client, request: EditedRequest) -> None:
         self._client = client
-        self._model = model
+        model = request_model(request)
+        self._model = model if isinstance(model, str) else ""
+        self._counts = member(member(request.body.root, "stream_options"), "include_usage") is True
 
     @property
     def ping(self) -> bytes:
@@ -42,11 +48,28 @@ class StreamFaker:
         """The headers of the stream, with those of the upstream's answer."""
         return stream_headers(headers, self._client.own_framing)
 
-    def stream(self, response: Response) -> bytes:
-        """The stream that a whole message makes. Raises `FakingError` for what is none."""
+    def answer(self, response: Response, *, begun: bool) -> Response:
+        """What the client gets for the upstream's answer: a stream for a message, an error as it came.
+
+        Raises `FakingError` for a success that is no message, and for an error where the stream has `begun`.
+        """
+        if 200 <= response.status < 300:
+            return Response(response.status, self.headers(response.headers), self._stream(response))
+        if not begun:
+            return response
+        try:
+            body = decode_body(response)
+        except FakingError:
+            body = b""  # unreadable, but its status still says what it is
+        raise FakingError(response.status, *read_error(body, response.status))
+
+    def _stream(self, response: Response) -> bytes:
         body = decode_body(response)
         try:
-            events = fake_stream(body, model=self._model)
+            if self._client.api == "openai.chat":
+                events = fake_chat(body, model=self._model, counts=self._counts)
+            else:
+                events = fake_stream(body, model=self._model)
         except NotAMessageError as error:
             if error.reason == "error":
                 kind, message = read_error(body, 502)
@@ -57,15 +80,6 @@ class StreamFaker:
                 f"the upstream answered {response.status} with no message to make a stream of: {error}",
             ) from None
         return self._client.own_framing.encode_all(events)
-
-    @staticmethod
-    def read_error(response: Response) -> tuple[str, str]:
-        """Type and message of an upstream's error answer."""
-        try:
-            body = decode_body(response)
-        except FakingError:
-            return read_error(b"", response.status)  # unreadable, but its status still says what it is
-        return read_error(body, response.status)
 
 
 def decode_body(response: Response) -> bytes:

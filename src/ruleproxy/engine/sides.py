@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ruleproxy.engine.context import Decisions, Failure, RunContext, wants_stream
+from ruleproxy.engine.asking import ask_whole, wants_stream
+from ruleproxy.engine.context import Decisions, Failure, RunContext
 from ruleproxy.engine.event_rules import EventRules
 from ruleproxy.engine.events import Send
 from ruleproxy.engine.glancing import Glance
@@ -18,7 +19,6 @@ from ruleproxy.language.signatures import Side
 from ruleproxy.messages.edited import EditedRequest, EditedResponse
 from ruleproxy.messages.journal import Edit, Journal
 from ruleproxy.messages.message import Headers, Request, Response
-from ruleproxy.messages.nodes import ObjectNode
 from ruleproxy.messages.upstreams import Upstream
 from ruleproxy.wire.framing import Framing, expected_framing
 
@@ -131,14 +131,9 @@ class Sides:
         """Note what the event rules did with a stream that is over."""
         self._note("event", stream.context, stream.outcomes(), stream.notes)
 
-    def remove_stream_flag(self) -> str:
-        """Ask for a whole answer. The model that is asked for, empty where none is named."""
-        root = self.edited.body.root
-        if not isinstance(root, ObjectNode):
-            return ""
-        root.remove("stream")
-        model = root.get("model")
-        return model if isinstance(model, str) else ""
+    def ask_whole(self) -> None:
+        """Ask for a whole answer."""
+        ask_whole(self.edited)
 
     def send(self, *, uncompressed: bool) -> Send:
         """The request as it goes out now; it counts as sent."""

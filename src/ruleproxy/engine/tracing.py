@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from ruleproxy.engine.context import RunContext, request_model, wants_stream
+from ruleproxy.engine.asking import request_model, wants_stream
+from ruleproxy.engine.context import RunContext
 from ruleproxy.engine.exchange import Exchange
 from ruleproxy.engine.masking import mask_header, mask_parameter, mask_path, mask_text, reads_secret
 from ruleproxy.engine.prompt_order import describe_prompt_change

@@ -3,21 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from ruleproxy.wire.json_levels import BadJsonError, open_list, open_object, read_string
-
-Reason = Literal["empty", "html", "not_json", "error", "other_shape"]
-
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-
-
-class NotAMessageError(ValueError):
-    """A body that was to be a whole message is none; `reason` says which kind of thing it is."""
-
-    def __init__(self, reason: Reason, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
+from ruleproxy.wire.whole import NotAMessageError, read_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +21,8 @@ class WholeMessage:
 
 def read_message(body: bytes) -> WholeMessage:
     """Read the body of a non-streaming answer. Raises NotAMessageError."""
-    text = body.removeprefix(_BYTE_ORDER_MARK).strip()
-    if not text:
-        raise NotAMessageError("empty", "the body is empty")
-    if text.startswith(b"<"):
-        raise NotAMessageError("html", "the body is markup, not JSON")
-    try:
-        text.decode()
-        fields = open_object(text)
-    except UnicodeDecodeError as error:
-        raise NotAMessageError("not_json", f"the body is not UTF-8 at byte {error.start}") from error
-    except BadJsonError as error:
-        raise NotAMessageError("not_json", f"the body is not a JSON object: {error}") from error
+    fields = read_whole(body, "content")
     kind = read_string(fields.get("type"))
-    if kind == "error" or ("error" in fields and "content" not in fields):
-        raise NotAMessageError("error", "the body is an error object")
     if kind not in {"message", None}:
         raise NotAMessageError("other_shape", f"the body is a {kind!r}, not a message")
     return WholeMessage(fields, _read_blocks(fields))

@@ -17,11 +17,29 @@ _APPENDED = {"text_delta": "text", "thinking_delta": "thinking", "signature_delt
 
 
 class CannotCollectError(ValueError):
-    """A stream that tells no whole message. `error` is the error object that it told of instead, if it did."""
+    """A stream that tells no whole message. `event` is the one that told of an error instead, if one did."""
 
-    def __init__(self, message: str, error: dict[str, Any] | None = None) -> None:
+    def __init__(self, message: str, event: StreamEvent | None = None) -> None:
         super().__init__(message)
-        self.error = error
+        self.event = event
+
+    @classmethod
+    def told_by(cls, event: StreamEvent) -> CannotCollectError:
+        """The stream told of an error."""
+        return cls(
+            "the stream told of an error: " + " ".join(event.data[:300].decode("utf-8", "replace").split()), event
+        )
+
+
+def read_event(number: int, event: StreamEvent) -> dict[str, Any]:
+    """The data of an event of a stream, an object. Raises `CannotCollectError`."""
+    try:
+        data = msgspec.json.decode(event.data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise CannotCollectError(f"event {number} of the stream cannot be read: {error}") from None
+    if not isinstance(data, dict):
+        raise CannotCollectError(f"event {number} of the stream cannot be read: it is no object")
+    return data
 
 
 def collect_stream(events: Iterable[StreamEvent]) -> bytes:
@@ -38,9 +56,16 @@ class _Collected:
 
     def read(self, events: Iterable[StreamEvent]) -> dict[str, Any]:
         for number, event in enumerate(events):
+            if event.data == b"[DONE]":
+                continue  # the end of another format's streams, which some gateways append to every one
+            data = read_event(number, event)
+            if event.type == "error" or data.get("type") == "error":
+                raise CannotCollectError.told_by(event)
             try:
-                self._take(msgspec.json.decode(event.data))
-            except (msgspec.DecodeError, KeyError, TypeError, AttributeError) as error:
+                self._take(data)
+            except (KeyError, TypeError, AttributeError, ValueError) as error:
+                if isinstance(error, CannotCollectError):
+                    raise
                 raise CannotCollectError(f"event {number} of the stream cannot be read: {error}") from None
         if self.message is None or not self.complete:
             raise CannotCollectError("the stream ended before its message did")
@@ -62,10 +87,6 @@ class _Collected:
                 message.update({k: v for k, v in event.items() if k not in ("type", "delta", "usage")})
             case "message_stop":
                 self.complete = True
-            case "error":
-                error = event.get("error")
-                told = error if isinstance(error, dict) else {}
-                raise CannotCollectError(str(told.get("message", "the stream told of an error")), told)
 
     def _message(self) -> dict[str, Any]:
         if self.message is None:

@@ -24,6 +24,7 @@ from ruleproxy.wire.anthropic import WholeMessage, read_message
 from ruleproxy.wire.events import StreamEvent
 from ruleproxy.wire.json_levels import (
     BadJsonError,
+    cut_string,
     open_list,
     open_object,
     read_string,
@@ -40,15 +41,6 @@ _INPUT_BEARING = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
 _TOLD_LAST = ("stop_reason", "stop_sequence", "stop_details", "container")
 
 _NUMBER = re.compile(rb"-?[0-9]")
-_INSIDE_OF_STRING = (
-    rb"(?:"
-    rb"[^\\\x80-\xff]"
-    rb"|[\xc2-\xf4][\x80-\xbf]+"
-    rb"|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    rb"|\\u[0-9a-fA-F]{4}"
-    rb"|\\."
-    rb"){1,%d}"
-)
 
 
 def fake_stream(body: bytes, *, model: str = "", delta_size: int = DELTA_SIZE) -> list[StreamEvent]:
@@ -154,9 +146,8 @@ def _split_block(block: dict[str, bytes], delta_size: int) -> tuple[dict[str, by
 def _string_deltas(block: dict[str, bytes], name: str, kind: str, delta_size: int) -> list[dict[str, bytes]]:
     """A string member in pieces, at least one; its spelling is kept, and no escape or character is cut."""
     text = block.get(name, b'""')
-    inside = text[1:-1] if text.startswith(b'"') else b""
-    pieces = re.findall(_INSIDE_OF_STRING % delta_size, inside) or [b""]
-    return [{"type": write_string(kind), name: b'"' + piece + b'"'} for piece in pieces]
+    pieces = cut_string(text if text.startswith(b'"') else b'""', delta_size)
+    return [{"type": write_string(kind), name: piece} for piece in pieces]
 
 
 def _read_citations(block: dict[str, bytes]) -> list[bytes]:

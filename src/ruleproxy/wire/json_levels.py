@@ -24,6 +24,16 @@ _ESCAPE = re.compile(
 _PRIVATE_ESCAPE = re.compile(rb"\\u[ef][0-9a-f]{3}")
 _PRIVATE_USE_AREA = range(0xE000, 0xF900)
 
+_INSIDE_OF_STRING = (
+    rb"(?:"
+    rb"[^\\\x80-\xff]"
+    rb"|[\xc2-\xf4][\x80-\xbf]+"
+    rb"|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|\\u[0-9a-fA-F]{4}"
+    rb"|\\."
+    rb"){1,%d}"
+)
+
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -69,6 +79,15 @@ def read_string(text: bytes | None) -> str | None:
     value = json.loads(text)
     assert isinstance(value, str)
     return value
+
+
+def cut_string(text: bytes, size: int) -> list[bytes]:
+    """A string in pieces of so many characters (an escape counts as one), at least one, each a JSON string itself.
+
+    Its spelling is kept, and no escape or character is cut.
+    """
+    pieces = re.findall(_INSIDE_OF_STRING % size, text[1:-1]) or [b""]
+    return [b'"' + piece + b'"' for piece in pieces]
 
 
 def write_string(value: str, *, ascii_only: bool = False) -> bytes:
