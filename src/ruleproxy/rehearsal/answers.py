@@ -8,8 +8,7 @@ from typing import Any, get_args
 from ruleproxy.captures.capture import Capture
 from ruleproxy.engine.events import Event, FailureKind, UpstreamData, UpstreamEnd, UpstreamFailed, UpstreamHead
 from ruleproxy.messages.message import Response
-
-_EVENT_STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
+from ruleproxy.wire.framing import SERVER_SENT_EVENTS, Framing
 
 
 def answer_with(response: Response) -> tuple[Event, ...]:
@@ -18,9 +17,15 @@ def answer_with(response: Response) -> tuple[Event, ...]:
     return (head, UpstreamData(response.body), UpstreamEnd()) if response.body else (head, UpstreamEnd())
 
 
-def answer_with_stream(events: Iterable[bytes], status: int = 200) -> tuple[Event, ...]:
-    """The events of an answer that is a stream, one piece an event."""
-    return (UpstreamHead(status, [_EVENT_STREAM]), *(UpstreamData(event) for event in events), UpstreamEnd())
+def answer_with_stream(
+    events: Iterable[bytes], status: int = 200, framing: Framing = SERVER_SENT_EVENTS
+) -> tuple[Event, ...]:
+    """The events of an answer that is a stream, one piece an event; they are of this framing already."""
+    return (
+        UpstreamHead(status, [(b"content-type", framing.content_type)]),
+        *(UpstreamData(event) for event in events),
+        UpstreamEnd(),
+    )
 
 
 def recorded_answer(capture: Capture) -> tuple[Event, ...] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 import orjson
 
@@ -13,9 +14,10 @@ from ruleproxy.engine.exchange import Exchange
 from ruleproxy.messages.message import Headers, Response
 from ruleproxy.rehearsal.answers import answer_with, answer_with_stream
 from ruleproxy.wire.events import BadStreamError, StreamEvent
+from ruleproxy.wire.fake_chat import fake_chat
 from ruleproxy.wire.fake_stream import fake_stream
 from ruleproxy.wire.formats import Api, api_of
-from ruleproxy.wire.framing import SERVER_SENT_EVENTS, Framing, claimed_framing
+from ruleproxy.wire.framing import SERVER_SENT_EVENTS, Framing, claimed_framing, expected_framing
 
 
 class Unanswered(Exception):
@@ -96,12 +98,24 @@ def _next_answer(left: deque[tuple[Event, ...]]) -> tuple[Event, ...]:
 
 
 def default_answer(send: Send, api: Api) -> tuple[Event, ...]:
-    """The least that an upstream can say with a 200, in the format that the client speaks: an empty message."""
+    """The least that an upstream can say with a 200: an empty message, as a stream where one was asked for.
+
+    In the format of the path that is asked; where that is of no known format, in the client's (`api`).
+    """
+    path = unquote(send.target.partition(b"?")[0].decode("latin-1"))
+    api = api if api_of(path) == "unknown" else api_of(path)
     model, streams = _asked_for(send.body)
+    framing = expected_framing(path) or SERVER_SENT_EVENTS
     body = orjson.dumps(_empty_answer(api, model))
-    if streams and api == "anthropic.messages":
-        return answer_with_stream(map(SERVER_SENT_EVENTS.encode, fake_stream(body, model=model)))
-    return answer_with(Response(200, [(b"content-type", b"application/json")], body))
+    if framing is SERVER_SENT_EVENTS and not streams:
+        return answer_with(Response(200, [(b"content-type", b"application/json")], body))
+    match api:
+        case "anthropic.messages" | "bedrock.invoke" | "vertex.rawpredict":
+            return answer_with_stream(map(framing.encode, fake_stream(body, model=model)), framing=framing)
+        case "openai.chat":
+            return answer_with_stream(map(framing.encode, fake_chat(body, model=model)))
+        case _:
+            return answer_with(Response(200, [(b"content-type", b"application/json")], body))
 
 
 def _asked_for(body: bytes) -> tuple[str, bool]:
