@@ -16,8 +16,9 @@ may then copy data without asking. A head always precedes data; End or Cut comes
 
 What becomes of an answer shows in its first bytes, which are held (`arriving`) where anybody wants to know. One that
 response rules want to read, a faked or a collected stream's, is gathered and given out whole (`_finish`). A stream
-passes as it comes (`relaying`), or through a pipeline (`streaming`) where events have rules or the client reads another
-framing; where failure rules may act, its beginning is held first until it shows that it is one (`holding`).
+passes as it comes (`relaying`), or through a pipeline (`outlet`, `streaming`) where events have rules or the client
+reads another framing; where failure rules may act, its beginning is held first until it shows that it is one
+(`holding`).
 """
 
 from __future__ import annotations
@@ -27,14 +28,13 @@ from dataclasses import dataclass
 
 from ruleproxy.engine.arriving import Arrival, Gathering, Kind
 from ruleproxy.engine.collecting import collect
-from ruleproxy.engine.context import Answer, Decisions, Failure
+from ruleproxy.engine.context import Decisions, Failure
 from ruleproxy.engine.events import (
     Action,
     Cut,
     Data,
     End,
     Event,
-    Head,
     Send,
     UpstreamData,
     UpstreamEnd,
@@ -46,25 +46,15 @@ from ruleproxy.engine.faking import FakingError, StreamFaker
 from ruleproxy.engine.findings import Findings
 from ruleproxy.engine.holding import HELD_SECONDS, StreamStart, empty_stream
 from ruleproxy.engine.learning import LearnedRules
-from ruleproxy.engine.replying import (
-    Client,
-    end_stream,
-    is_encoded,
-    reply,
-    reply_error,
-    stream_headers,
-    with_length,
-    without_length,
-)
+from ruleproxy.engine.outlet import Outlet
+from ruleproxy.engine.replying import Client, is_encoded, with_length
 from ruleproxy.engine.ruleset import Ruleset
 from ruleproxy.engine.running import Outcome, RequiredRuleFailed
 from ruleproxy.engine.sides import Sides
-from ruleproxy.engine.streaming import StreamPipeline
 from ruleproxy.language.signatures import Side
 from ruleproxy.messages.edited import EditedResponse
-from ruleproxy.messages.message import Headers, Request, Response
+from ruleproxy.messages.message import Request, Response
 from ruleproxy.messages.upstreams import Upstream
-from ruleproxy.messages.values import EditRefused
 from ruleproxy.wire.formats import error_type
 from ruleproxy.wire.framing import Framing
 
@@ -102,34 +92,40 @@ class Exchange(Findings):
         sides = Sides(ruleset, request, upstreams, detailed=detailed, observe=observe, learned=learned)
         super().__init__(ruleset, sides)
         self.request = request
-        self.relaying = False
         self.patience: float | None = None
         self._limits = limits or Limits()
         self._client = Client.of(request)
+        self._outlet = Outlet(self._client, sides)
         self._faker: StreamFaker | None = None
         self._ping_every: float | None = None
         self._collecting = False
         self._came = self._head = _NO_HEAD
         self._framing: Framing | None = None
-        self._phase: Arrival | StreamStart | Gathering | StreamPipeline | None = None
+        self._phase: Arrival | StreamStart | Gathering | None = None
+
+    @property
+    def relaying(self) -> bool:
+        """Whether every further byte of the upstream's answer goes to the client as it comes."""
+        return self._outlet.relaying
 
     def begin(self) -> Sequence[Action]:
         """Run the request rules and ask the upstream, or answer."""
         try:
             decisions = self.sides.run_request()
         except RequiredRuleFailed as failed:
-            return self._fail(502, "api_error", str(failed))
+            return self._outlet.fail(502, "api_error", str(failed))
         problem = self.sides.edited.body.problem
         if problem is not None:
-            self.own_remarks = (f"body {problem}",)
+            self.sides.remark(f"body {problem}")
         if decisions.answer is not None:
-            return self._answer(decisions.answer)
+            return self._outlet.answer(decisions.answer)
         return self._send(decisions)
 
     def _send(self, decisions: Decisions) -> Sequence[Action]:
         if decisions.faked is not None:
             self.sides.ask_whole()
             self._faker = StreamFaker(self._client, self.sides.context.original.request)
+            self._outlet.makes_stream = True
             self._ping_every = decisions.faked.ping_every
         self._collecting = self._collecting or decisions.collected
         self.patience = self._ping_every
@@ -199,9 +195,9 @@ class Exchange(Findings):
         read, failing = self.sides.rules("event"), self.sides.rules("failure")
         if is_encoded(self._came.headers):
             if self._client.reads(framing) is not framing:
-                return self._fail(502, "api_error", "the upstream's stream is compressed and cannot be read")
+                return self._outlet.fail(502, "api_error", "the upstream's stream is compressed and cannot be read")
             if read or failing:
-                self.own_remarks += ("stream is compressed: its events were not read",)
+                self.sides.remark("stream is compressed: its events were not read")
             self._framing = None
         elif (failing or self.sides.learning.waits) and not self.sides.begun:
             self._phase = StreamStart(framing)
@@ -214,52 +210,7 @@ class Exchange(Findings):
         if sound and self._head.status == self._came.status:
             self.sides.judge(Response(self._came.status, self._came.headers, b""), whole=False)
         self._phase = self.patience = None
-        headers = self._head.headers
-        framing = self._framing
-        if framing is not None:
-            wanted, ruled = self._client.reads(framing), bool(self.sides.rules("event"))
-            if wanted is not framing:
-                headers = stream_headers(headers, wanted)
-            if ruled or wanted is not framing:
-                came = Response(self._came.status, self._came.headers, b"")
-                self._phase = StreamPipeline(framing, wanted, self.sides.open_stream(came) if ruled else None)
-                headers = without_length(headers)
-        self.relaying = self._phase is None
-        return (*self._begin_answer(self._head.status, headers), *self._pass_on(held))
-
-    def _begin_answer(self, status: int, headers: Headers) -> Sequence[Action]:
-        if self.sides.begun:
-            return ()
-        self.sides.begun = True
-        return (Head(status, self.sides.attempts.mark(headers)),)
-
-    def _pass_on(self, data: bytes, *, last: bool = False) -> Sequence[Action]:
-        """Data of an answer that has begun, through the pipeline if it has one; `last` ends it."""
-        pipeline = self._phase
-        if not isinstance(pipeline, StreamPipeline):
-            return (*((Data(data),) if data else ()), *((End(),) if last else ()))
-        out = pipeline.feed(data)
-        if last and pipeline.problem is None:
-            out += pipeline.finish()
-        passed = (Data(out),) if out else ()
-        if pipeline.problem is None:
-            if last:
-                self._close_stream()
-            return (*passed, *((End(),) if last else ()))
-        self._close_stream()
-        if not isinstance(pipeline.problem, RequiredRuleFailed):
-            self.own_remarks += (str(pipeline.problem),)
-        return (*passed, *end_stream(self._client, self._written, "api_error", str(pipeline.problem)))
-
-    @property
-    def _written(self) -> Framing:
-        """The framing of the stream that the client is given."""
-        return self._client.own_framing if self._framing is None else self._client.reads(self._framing)
-
-    def _close_stream(self) -> None:
-        if isinstance(self._phase, StreamPipeline) and self._phase.rules is not None:
-            self.sides.close_stream(self._phase.rules)
-        self._phase = None
+        return (*self._outlet.open(self._head, self._came, self._framing), *self._outlet.pass_on(held))
 
     def _receive_data(self, data: bytes) -> Sequence[Action]:
         match self._phase:
@@ -276,8 +227,10 @@ class Exchange(Findings):
                 gathering.feed(data)
                 if gathering.size <= self._limits.answer:
                     return ()
-                return self._fail(502, "api_error", f"the upstream's answer is larger than {self._limits.answer} bytes")
-        return self._pass_on(data)
+                return self._outlet.fail(
+                    502, "api_error", f"the upstream's answer is larger than {self._limits.answer} bytes"
+                )
+        return self._outlet.pass_on(data)
 
     def _receive_end(self) -> Sequence[Action]:
         match self._phase:
@@ -288,10 +241,10 @@ class Exchange(Findings):
                 actions = None if failure is None else self._run_failure(failure)
                 if actions is not None:
                     return actions
-                return (*self._open(start.held, sound=failure is None), *self._pass_on(b"", last=True))
+                return (*self._open(start.held, sound=failure is None), *self._outlet.pass_on(b"", last=True))
             case Gathering() as gathering:
                 return self._finish(b"".join(gathering.pieces))
-        return self._pass_on(b"", last=True)
+        return self._outlet.pass_on(b"", last=True)
 
     def _receive_little(self, arrival: Arrival) -> Sequence[Action]:
         """An answer that ended before it showed what it is: it has no byte, or hardly one."""
@@ -313,7 +266,9 @@ class Exchange(Findings):
             if isinstance(collected, Failure):
                 actions = self._run_failure(collected)
                 error = collected.error
-                return self._fail(error["status"], error["type"], error["message"]) if actions is None else actions
+                return (
+                    self._outlet.fail(error["status"], error["type"], error["message"]) if actions is None else actions
+                )
             response = collected
         came = response
         if self.sides.rules("response"):
@@ -330,14 +285,14 @@ class Exchange(Findings):
             try:
                 response = self._faker.answer(response, begun=self.sides.begun)
             except FakingError as error:
-                return self._fail(error.status, error.kind, str(error))
-        return (*self._begin_answer(response.status, response.headers), Data(response.body), End())
+                return self._outlet.fail(error.status, error.kind, str(error))
+        return self._outlet.give(response)
 
     def _run_response(self, response: Response, *, streamed: bool) -> EditedResponse | Sequence[Action]:
         try:
             edited, decisions = self.sides.run_response(response, streamed=streamed)
         except RequiredRuleFailed as failed:
-            return self._fail(502, "api_error", str(failed))
+            return self._outlet.fail(502, "api_error", str(failed))
         actions = self._carry_out(decisions)
         return edited if actions is None else actions
 
@@ -348,22 +303,24 @@ class Exchange(Findings):
         try:
             return self._carry_out(self.sides.run_failure(failure))
         except RequiredRuleFailed as failed:
-            return self._fail(502, "api_error", str(failed))
+            return self._outlet.fail(502, "api_error", str(failed))
+
+    def _fail_with(self, failure: Failure) -> Sequence[Action]:
+        """What failure rules make of it, else the error that it is."""
+        actions, error = self._run_failure(failure), failure.error
+        return self._outlet.fail(error["status"], error["type"], error["message"]) if actions is None else actions
 
     def _carry_out(self, decisions: Decisions) -> Sequence[Action] | None:
         if decisions.answer is not None:
-            return self._answer(decisions.answer)
+            return self._outlet.answer(decisions.answer)
         return self._send(decisions) if decisions.retried else None
 
     def _receive_failure(self, kind: str, message: str) -> Sequence[Action]:
-        if self.relaying or isinstance(self._phase, StreamPipeline):
-            self._close_stream()
-            self.own_remarks += (message,)
-            return (Cut(),)
+        if self._outlet.passing:
+            return self._outlet.cut(message)
         status = 504 if kind == "timeout" else 502
         error = {"type": error_type(status), "message": message, "status": status}
-        actions = self._run_failure(Failure(kind, error))
-        return self._fail(status, error_type(status), message) if actions is None else actions
+        return self._fail_with(Failure(kind, error))
 
     def _keep_waiting(self) -> Sequence[Action]:
         match self._phase:
@@ -373,30 +330,6 @@ class Exchange(Findings):
                 actions = self._settle(arrival.believed, arrival.held)
                 begun = self._phase
                 return self._open(begun.held, sound=False) if isinstance(begun, StreamStart) else actions
-        if self._faker is None or self.relaying or isinstance(self._phase, StreamPipeline):
+        if self._faker is None or self._outlet.passing:
             return ()
-        return (*self._begin_answer(200, self._faker.headers([])), Data(self._faker.ping))
-
-    def _answer(self, answer: Answer) -> Sequence[Action]:
-        if self.sides.begun:
-            # A faked stream that has begun: what a rule answers can only be an event of it.
-            return self._fail(answer.status, error_type(answer.status), f"a rule answered {answer.status}")
-        try:
-            return self._end_with(reply(self._client, answer))
-        except EditRefused as refused:
-            return self._fail(502, "api_error", f"a rule's answer cannot be sent: {refused}")
-
-    def _fail(self, status: int, kind: str, message: str) -> Sequence[Action]:
-        if self.sides.begun:
-            # The 200 is out: only an event can tell of it now.
-            if self._faker is None:
-                return (Cut(),)
-            return end_stream(self._client, self._client.own_framing, kind, message)
-        return self._end_with(reply_error(self._client, status, kind, message))
-
-    def _end_with(self, actions: Sequence[Action]) -> Sequence[Action]:
-        """An answer made here, in place of the upstream's."""
-        head, *rest = actions
-        assert isinstance(head, Head)
-        self.relaying = False
-        return (*self._begin_answer(head.status, head.headers), *rest)
+        return (*self._outlet.begin(200, self._faker.headers([])), Data(self._faker.ping))

@@ -17,7 +17,6 @@ class Findings:
     def __init__(self, ruleset: Ruleset, sides: Sides) -> None:
         self.ruleset = ruleset
         self.sides = sides
-        self.own_remarks: tuple[str, ...] = ()
 
     @property
     def sent(self) -> Send | None:
@@ -61,4 +60,4 @@ class Findings:
         failed = dict.fromkeys(f"failed: {o.rule.name}" for o in outcomes if o.verdict == "failed")
         retries = self.sides.attempts.retries
         retried = (f"retries {retries}",) if retries else ()
-        return (*failed, *self.own_remarks, *retried, *self.sides.learning.remarks, *self.notes)
+        return (*failed, *self.sides.remarks, *retried, *self.sides.learning.remarks, *self.notes)

@@ -40,7 +40,7 @@ class Sides:
     `passes` has every run in order, `contexts` the messages of the last one by side, `attempts` everything that went
     upstream, `own_edits` what the proxy itself changed on the first of it, `reused` how many bytes of the client's
     body that had, `ruled_headers` the header lines of what went out last as the rules left them.
-    `begun`: the answer has, so nothing is sent again.
+    `begun`: the answer has, so nothing is sent again. `notes` are the rules' words, `remarks` the engine's.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class Sides:
         self.passes: list[Pass] = []
         self.attempts = Attempts()
         self.notes: tuple[str, ...] = ()
+        self.remarks: tuple[str, ...] = ()
         self.own_edits: tuple[Edit, ...] = ()
         self.reused = len(request.body)
         self.begun = False
@@ -71,6 +72,10 @@ class Sides:
         self._own_lines: Headers = []
         self.context = RunContext(request, self.edited, upstreams, self._journal)
         self.contexts: dict[str, RunContext] = {"request": self.context}
+
+    def remark(self, text: str) -> None:
+        """Say something of the exchange that no rule said, for its log line."""
+        self.remarks += (text,)
 
     def rules(self, side: Side) -> Candidates:
         """The rules of a side that may act on this exchange."""

@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from ruleproxy.engine.asking import request_model
 from ruleproxy.engine.compiling import CompiledRule, RuleCompiler
-from ruleproxy.engine.context import Recorded, Recording, RunContext, request_model
+from ruleproxy.engine.context import Recorded, Recording, RunContext
 from ruleproxy.engine.expressions import CannotCompile
 from ruleproxy.engine.masking import mask_text
 from ruleproxy.engine.vocabulary import check_literal, load_vocabulary
