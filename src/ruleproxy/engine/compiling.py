@@ -8,7 +8,7 @@ but through `repr` of a string, a number, or a name made here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import CodeType
 from typing import Any
 
@@ -19,6 +19,7 @@ from ruleproxy.engine.surroundings import NOWHERE
 from ruleproxy.language import syntax
 from ruleproxy.language.checking.lessons import Lesson, find_lessons
 from ruleproxy.language.effects import Effects, rule_effects
+from ruleproxy.language.problems import move_span
 from ruleproxy.language.signatures import (
     Binding,
     Choice,
@@ -50,7 +51,7 @@ class CompiledRule:
     applies: Callable[[RunContext], bool] | None
     act: Callable[[RunContext], None]
     spans: Mapping[int, Span]
-    legs: tuple[Leg, ...] = ()
+    compiler: RuleCompiler = field(repr=False)
     effects: Effects = field(default_factory=lambda: Effects("request"))
     idle: Callable[[RunContext], bool] | None = None
     """On a picture of the body: whether `act` would surely change nothing (see `glancing`)."""
@@ -58,6 +59,22 @@ class CompiledRule:
     action_looks: frozenset[str] | None = None
     """The top-level members of the body that condition and statements look at; None where that cannot be told."""
     looks: tuple[Looks, ...] = ()
+    _legs: tuple[Leg, ...] | None = field(default=None, init=False, repr=False)
+
+    @property
+    def legs(self) -> tuple[Leg, ...]:
+        """The legs of the condition: only traces ask for them."""
+        if self._legs is None:
+            self._legs = self.compiler.legs(self.node.condition)
+        return self._legs
+
+    def moved(self, node: syntax.Rule, compiler: RuleCompiler) -> CompiledRule:
+        """The same rule where the same text stands now, with the compiler of the file that it stands in."""
+        distance = node.span.start - self.node.span.start
+        spans = self.spans
+        if distance:
+            spans = {line: move_span(span, distance) for line, span in spans.items()}
+        return replace(self, source=compiler.source, node=node, spans=spans, compiler=compiler)
 
     @property
     def position(self) -> Position:
@@ -74,7 +91,7 @@ class CompiledRule:
         trace = error.__traceback__
         span = self.node.span
         while trace is not None:
-            if trace.tb_frame.f_code.co_filename == _filename(self.source, self.node):
+            if trace.tb_frame.f_code.co_filename == self.act.__code__.co_filename:
                 span = self.spans.get(trace.tb_lineno, span)
             trace = trace.tb_next
         return self.source.position(span.start)
@@ -117,7 +134,7 @@ class RuleCompiler:
         surroundings: Surroundings = NOWHERE,
     ) -> None:
         self._surroundings = surroundings
-        self._source = source
+        self.source = source
         self._constants = constants
         self._vocabulary = vocabulary
         self._parameters = parameters
@@ -127,7 +144,7 @@ class RuleCompiler:
         flags = {flag.text for flag in node.flags}
         scope = Scope(self._constants, {}, {})
         expressions = Expressions(self._vocabulary, self._parameters, self._surroundings)
-        writer = _Writer(expressions, self._vocabulary, find_lessons(node, self._source, self._vocabulary))
+        writer = _Writer(expressions, self._vocabulary, find_lessons(node, self.source, self._vocabulary))
         writer.line("def act(c):", node.span)
         writer.block(node.body, scope.inner(), depth=0)
         condition = None
@@ -142,20 +159,20 @@ class RuleCompiler:
             writer.line("def idle(c):", node.span, outer=True)
             writer.block(node.body, scope.inner(), depth=0)
             writer.line("return True", node.span, depth=0)
-        environment = self._run(writer, expressions, _filename(self._source, node))
+        environment = self._run(writer, expressions, _filename(self.source, node))
         if node.condition is not None:
             condition = environment["applies"]
         return CompiledRule(
             name=name,
             side=node.side.text,  # type: ignore[arg-type]  # the checker knows the sides
-            source=self._source,
+            source=self.source,
             node=node,
             required="required" in flags,
             shadow="shadow" in flags,
             applies=condition,
             act=environment["act"],
             spans=writer.spans,
-            legs=self.legs(node.condition),
+            compiler=self,
             effects=rule_effects(node, self._vocabulary),
             idle=environment.get("idle"),
             condition_looks=looks[1].names(_BODY) if on_request and looks[1].possible else None,
@@ -183,9 +200,9 @@ class RuleCompiler:
         elif isinstance(inner, syntax.Path) and isinstance(inner.base, syntax.Call):
             operands = [side for side in inner.base.arguments if not isinstance(side, syntax.Literal | syntax.Table)]
         return Leg(
-            " ".join(self._source.slice(node.span).split()),
+            " ".join(self.source.slice(node.span).split()),
             self._lazily(node, condition=True),
-            tuple((" ".join(self._source.slice(side.span).split()), self._lazily(side)) for side in operands),
+            tuple((" ".join(self.source.slice(side.span).split()), self._lazily(side)) for side in operands),
         )
 
     def _lazily(self, node: syntax.Expression, *, condition: bool = False) -> Callable[[RunContext], Any]:
@@ -278,7 +295,7 @@ class _Writer:
 
     def _action(self, node: syntax.Action, scope: Scope, depth: int) -> None:
         try:
-            verb, form = self._vocabulary.form(node.form)
+            verb, form = self._vocabulary.forms[node.form]
         except KeyError:
             raise CannotCompile(node, f"unknown verb `{node.verb}`") from None
         arguments: list[str] = []

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from ruleproxy.engine.compiling import CompiledRule, RuleCompiler, evaluate_constant
 from ruleproxy.engine.expressions import CannotCompile
 from ruleproxy.engine.origins import find_origins
+from ruleproxy.engine.parameters import example_parameters, fill_parameters, fits, with_article
+from ruleproxy.engine.remembering import LoadMemory, NotedConstants
 from ruleproxy.engine.ruleset import BadParameters, Ruleset, RuleTest
 from ruleproxy.engine.surroundings import Surroundings
 from ruleproxy.engine.vocabulary import check_literal, load_vocabulary
@@ -24,25 +28,30 @@ from ruleproxy.language.reading import source_from_bytes
 from ruleproxy.language.reporting import sort_diagnostics
 from ruleproxy.language.source import Source, Span
 from ruleproxy.language.suggestions import find_nearest
-from ruleproxy.messages.secrets import Secret
 from ruleproxy.messages.upstreams import Upstream
 from ruleproxy.messages.values import EditRefused
 from ruleproxy.packs.folders import MANIFEST, RulesText, Unreadable, read_rules, shown_path
-from ruleproxy.packs.manifest import BadManifest, Manifest, find_pack, read_manifest
+from ruleproxy.packs.manifest import BadPack, Manifest
+from ruleproxy.packs.shelf import Shelf
 from ruleproxy.resources import packs_folder
+
+MOST_USES: Final = 200
+"""Lines of `use` in all files together: each stands for all rules of a pack."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """What came of loading: a ruleset where nothing was wrong, else only the findings.
 
-    `files` is how many rules files were read, packs included.
+    `files` is how many rules files were read, packs included; `places` are the folders of packs and the tables that
+    were read, or looked for, beside the paths that were named.
     """
 
     ruleset: Ruleset | None
     diagnostics: list[Diagnostic]
     unreadable: list[Unreadable]
     files: int
+    places: tuple[Path, ...] = ()
 
     @property
     def errors(self) -> int:
@@ -82,14 +91,29 @@ def load_rules(
     parameters: Mapping[str, Any] | None = MappingProxyType({}),
     *,
     environment: Mapping[str, str] | None = None,
+    memory: LoadMemory | None = None,
 ) -> Loaded:
     """Load folders and files of rules in this order; without `upstreams` their origins are not checked.
 
     A path that is a pack (a folder with a manifest) is loaded as what it is, with these `parameters` over its
     defaults; None stands for any that it may get, to check it by itself. A file in a pack stands for the whole pack,
-    and for its own tests alone. Secrets come from `environment`; without one they read as they are printed.
+    and for its own tests alone. Secrets come from `environment`; without one they read as they are printed. With a
+    `memory` only what has changed since the last load is checked and compiled; what comes of it is the same.
     """
-    return _Loader(paths, upstreams, parameters, environment).load()
+    with _collection_paused():
+        return _Loader(paths, upstreams, parameters, environment, memory).load()
+
+
+@contextmanager
+def _collection_paused() -> Iterator[None]:
+    """No garbage collection: a load makes many objects that stay, and next to none that are garbage."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 class _Loader:
@@ -99,12 +123,15 @@ class _Loader:
         upstreams: Sequence[Upstream] | None,
         parameters: Mapping[str, Any] | None,
         environment: Mapping[str, str] | None,
+        memory: LoadMemory | None,
     ) -> None:
         self.paths = paths
         self.environment = environment
         self.given = parameters
+        self.memory = memory
         self.upstreams = None if upstreams is None else {u.name: u.origin for u in upstreams}
         self.vocabulary = load_vocabulary()
+        self.shelf = Shelf(paths, packs_folder())
         self.diagnostics: list[Diagnostic] = []
         self.unreadable: list[Unreadable] = []
         self.digest = hashlib.sha256()
@@ -112,8 +139,13 @@ class _Loader:
         self.files = 0
         self.folders: dict[int, tuple[syntax.RulesFile, Path]] = {}
         """Where each file lies, by its identity; the file is held with it."""
+        self.parsed: dict[Path, syntax.RulesFile | None] = {}
+        """The files of packs, None where one is not text."""
+        self.places: dict[Path, None] = {}
 
     def load(self) -> Loaded:
+        if self.memory is not None:
+            self.memory.begin()
         own = _Unit([])
         units = [own]
         for path in self.paths:
@@ -121,7 +153,9 @@ class _Loader:
             if (folder / MANIFEST).is_file():
                 units += self._open_alone(path, folder)
             else:
-                own.files += self._parse(*read_rules(path))
+                texts, unreadable = read_rules(path)
+                self.unreadable += unreadable
+                own.files += self._parse(texts)
         for unit in units:
             self._check(unit)
         ruleset = None
@@ -130,7 +164,10 @@ class _Loader:
             for unit in units:
                 self._compile(unit, compiled)
             ruleset = None if self._broken else self._ruleset(compiled)
-        return Loaded(ruleset, sort_diagnostics(self.diagnostics), self.unreadable, self.files)
+        if self.memory is not None and ruleset is not None:
+            self.memory.finish()
+        self.memory = None  # a test that gives other parameters compiles for itself
+        return Loaded(ruleset, sort_diagnostics(self.diagnostics), self.unreadable, self.files, tuple(self.places))
 
     def _ruleset(self, compiled: _Compiled) -> Ruleset:
         origins = tuple(dict.fromkeys(compiled.origins))
@@ -140,20 +177,19 @@ class _Loader:
 
     def _open_alone(self, path: Path, folder: Path) -> Iterator[_Unit]:
         try:
-            manifest = read_manifest(folder)
-        except BadManifest as error:
-            self._manifest_error(folder, str(error))
-            return
-        try:
-            parameters = _example_parameters(manifest) if self.given is None else fill_parameters(self.given, manifest)
-        except BadParameters as error:
+            pack = self.shelf.open(folder)
+            parameters = (
+                example_parameters(pack.manifest) if self.given is None else fill_parameters(self.given, pack.manifest)
+            )
+        except (BadPack, BadParameters) as error:
             self._manifest_error(folder, str(error))
             return
         if not path.exists():
             self.unreadable.append(Unreadable(shown_path(path), "no such file or directory"))
+        self.unreadable += pack.unreadable
         tests_of = None if path.is_dir() else shown_path(path)
-        files = list(self._parse(*read_rules(folder)))
-        unit = _Unit(files, manifest, parameters, alone=True, tests_of=tests_of)
+        files = list(self._parse(pack.texts))
+        unit = _Unit(files, pack.manifest, parameters, alone=True, tests_of=tests_of)
         self._refuse_uses(unit)
         yield unit
 
@@ -170,24 +206,36 @@ class _Loader:
     def _broken(self) -> bool:
         return bool(self.unreadable) or any(d.severity is Severity.ERROR for d in self.diagnostics)
 
-    def _parse(self, texts: list[RulesText], unreadable: list[Unreadable]) -> Iterator[syntax.RulesFile]:
-        self.unreadable += unreadable
+    def _parse(self, texts: Iterable[RulesText]) -> Iterator[syntax.RulesFile]:
         for text in texts:
-            self.files += 1
-            self.digest.update(b"%s\0%d\0" % (text.relative.encode(errors="surrogateescape"), len(text.data)))
-            self.digest.update(text.data)
-            source = source_from_bytes(text.shown, text.data)
-            if isinstance(source, Diagnostic):
-                self.diagnostics.append(source)
-                continue
-            file, problems = parse(source)
-            self.folders[id(file)] = (file, text.path.parent)
-            self.diagnostics += problems
-            yield file
+            file = self._parse_text(text)
+            if file is not None:
+                yield file
+
+    def _parse_text(self, text: RulesText) -> syntax.RulesFile | None:
+        self.files += 1
+        self.digest.update(b"%s\0%d\0" % (text.relative.encode(errors="surrogateescape"), len(text.data)))
+        self.digest.update(text.data)
+        source = source_from_bytes(text.shown, text.data)
+        if isinstance(source, Diagnostic):
+            self.diagnostics.append(source)
+            return None
+        file, problems = parse(source)
+        self.folders[id(file)] = (file, text.path.parent)
+        self.diagnostics += problems
+        return file
+
+    def _parse_once(self, texts: Iterable[RulesText]) -> Iterator[syntax.RulesFile]:
+        for text in texts:
+            if text.path not in self.parsed:
+                self.parsed[text.path] = self._parse_text(text)
+            file = self.parsed[text.path]
+            if file is not None:
+                yield file
 
     def _check(self, unit: _Unit) -> None:
         if unit.manifest is None:
-            unit.packs = {id(use): pack for _, use, pack in self._uses(unit)}
+            unit.packs = {id(use): pack for use, pack in self._uses(unit)}
         self.diagnostics += check_files(
             unit.files,
             self.vocabulary,
@@ -198,29 +246,41 @@ class _Loader:
                 key: UsedPack(pack.files, pack.prefix, frozenset(pack.manifest.parameters if pack.manifest else ()))
                 for key, pack in unit.packs.items()
             },
+            memory=None if self.memory is None else self.memory.checked,
         )
 
-    def _uses(self, unit: _Unit) -> Iterator[tuple[syntax.RulesFile, syntax.Use, _Unit]]:
-        for file in unit.files:
-            for item in file.items:
-                if isinstance(item, syntax.Use) and (pack := self._open_pack(file.source, item)) is not None:
-                    yield file, item, pack
+    def _uses(self, unit: _Unit) -> Iterator[tuple[syntax.Use, _Unit]]:
+        uses = ((file, item) for file in unit.files for item in file.items if isinstance(item, syntax.Use))
+        for number, (file, use) in enumerate(uses, 1):
+            if number > MOST_USES:
+                message = f"more than {MOST_USES} lines of `use`"
+                self._error(file.source, use.span, "RP104", message, "a pack stands for all of its rules: use it once")
+                return
+            pack = self._open_pack(file.source, use)
+            if pack is not None:
+                yield use, pack
 
     def _compile(self, unit: _Unit, compiled: _Compiled) -> None:
+        if self.memory is not None:
+            unit.parameters = self.memory.same_value(unit.prefix, "parameters", unit.parameters)
         for file in unit.files:
-            constants: dict[str, Any] = {}
+            constants = NotedConstants()
             around = self._surroundings(file, unit)
             compiler = RuleCompiler(file.source, constants, self.vocabulary, unit.parameters, around)
             for item in file.items:
                 try:
                     match item:
-                        case syntax.Local():
-                            constants[item.name] = evaluate_constant(
-                                item.value, constants, self.vocabulary, unit.parameters, around
-                            )
+                        case syntax.Local(name=name):
+                            value = evaluate_constant(item.value, constants, self.vocabulary, unit.parameters, around)
+                            if self.memory is not None:
+                                value = self.memory.same_value(f"{unit.prefix} {file.source.name}", name, value)
+                            constants[name] = value
                         case syntax.Rule():
-                            compiled.rules.append(compiler.compile(item, unit.prefix + item.name))
-                            compiled.origins += find_origins(item, {**constants, "parameters": unit.parameters})
+                            rule = self._compile_rule(compiler, item, unit, constants)
+                            compiled.rules.append(rule)
+                            if any(path.startswith("upstream") for path in rule.effects.writes):
+                                known = {**constants, "parameters": unit.parameters}
+                                compiled.origins += find_origins(item, known)
                         case syntax.Use() if id(item) in unit.packs:
                             self._compile(unit.packs[id(item)], compiled)
                         case syntax.Test() if unit.manifest is None or unit.alone:
@@ -233,38 +293,52 @@ class _Loader:
                 except EditRefused as refused:
                     self._error(file.source, item.span, "RP302", str(refused))
 
+    def _compile_rule(
+        self, compiler: RuleCompiler, node: syntax.Rule, unit: _Unit, constants: NotedConstants
+    ) -> CompiledRule:
+        name = unit.prefix + node.name
+        if self.memory is None:
+            return compiler.compile(node, name)
+        return self.memory.compile(compiler, node, name, constants, unit.parameters)
+
     def _surroundings(self, file: syntax.RulesFile, unit: _Unit) -> Surroundings:
         refusal = "rules of a pack get secrets as parameters, so that who uses the pack sees them"
         folder = self.folders[id(file)][1]
         refusal_here = None if unit.manifest is None else refusal
-        return Surroundings(folder, self.environment, self.digest.update, refusal_here, self.secrets.add)
+        return Surroundings(
+            folder, self.environment, self.digest.update, refusal_here, self.secrets.add, self._note_place
+        )
+
+    def _note_place(self, place: Path) -> None:
+        self.places[place] = None
 
     def _open_pack(self, source: Source, use: syntax.Use) -> _Unit | None:
         owner, _, rest = use.pack.partition("/")
-        pack, _, part = rest.partition("/")
-        folder = find_pack(f"{owner}/{pack}", [path for path in self.paths if path.is_dir()] + [packs_folder()])
+        pack_name, _, part = rest.partition("/")
+        name = f"{owner}/{pack_name}"
+        folder = self.shelf.find(name)
         if folder is None:
-            known = sorted(path.parent.name for path in packs_folder().glob("*/pack.toml"))
-            self._error(source, use.pack_span, "RP901", f'no pack "{owner}/{pack}" is here',
-                        *_did_you_mean(pack, known, 'use "ruleproxy/{}"'))  # fmt: skip
+            nearest = find_nearest(name, self.shelf.names)
+            offer = () if nearest is None else (f'did you mean use "{nearest}"',)
+            message = f'no pack "{name}" is here'
+            self._error(source, use.pack_span, "RP901", message, *offer, f"looked in {self.shelf.described}")
             return None
+        self._note_place(folder)
         try:
-            manifest = read_manifest(folder)
-        except BadManifest as error:
+            pack = self.shelf.open(folder)
+        except BadPack as error:
             self._error(source, use.pack_span, "RP901", str(error))
             return None
         # A default that changes is other rules, although no rules file is.
-        self.digest.update((folder / MANIFEST).read_bytes())
-        texts, unreadable = read_rules(folder)
-        if folder.is_relative_to(packs_folder()):  # where they lie on this machine tells nobody anything
-            texts = [replace(text, shown=f"{manifest.name}/{text.relative}") for text in texts]
+        self.digest.update(pack.manifest_data)
+        self.unreadable += [problem for problem in pack.unreadable if problem not in self.unreadable]
+        texts = pack.texts
         if part:
             texts = [text for text in texts if text.relative == f"{part}.rules"]
             if not texts:
-                self._error(source, use.pack_span, "RP901", f'the pack "{owner}/{pack}" has no {part}.rules')
-        unit = _Unit(
-            list(self._parse(texts, unreadable)), manifest, self._parameters(source, use, manifest), f"{pack}/"
-        )
+                self._error(source, use.pack_span, "RP901", f'the pack "{name}" has no {part}.rules')
+        parameters = self._parameters(source, use, pack.manifest)
+        unit = _Unit(list(self._parse_once(texts)), pack.manifest, parameters, f"{pack_name}/")
         self._refuse_uses(unit)
         return unit
 
@@ -282,8 +356,10 @@ class _Loader:
                 self._error(source, entry.span, "RP306", "parameters have names")
                 continue
             if key.value not in manifest.parameters:
-                self._error(source, key.span, "RP201", f'"{manifest.name}" has no parameter `{key.value}`',
-                            *_did_you_mean(key.value, sorted(manifest.parameters), "{}"))  # fmt: skip
+                nearest = find_nearest(key.value, sorted(manifest.parameters))
+                offer = () if nearest is None else (f"did you mean {nearest}",)
+                message = f'"{manifest.name}" has no parameter `{key.value}`'
+                self._error(source, key.span, "RP201", message, *offer)
                 continue
             try:
                 around = Surroundings(None, self.environment, keep=self.secrets.add)
@@ -291,9 +367,9 @@ class _Loader:
             except (CannotCompile, EditRefused) as error:
                 self._error(source, entry.value.span, "RP302", str(error))
                 continue
-            if not _fits(given[key.value], manifest.parameters[key.value].type):
+            if not fits(given[key.value], manifest.parameters[key.value].type):
                 wanted = manifest.parameters[key.value].type
-                self._error(source, entry.value.span, "RP302", f"parameter `{key.value}` takes {_with_article(wanted)}")
+                self._error(source, entry.value.span, "RP302", f"parameter `{key.value}` takes {with_article(wanted)}")
         for name, parameter in manifest.parameters.items():
             if name not in given and parameter.required:
                 self._error(source, use.pack_span, "RP305", f'"{manifest.name}" needs the parameter `{name}`'
@@ -309,54 +385,3 @@ class _Loader:
 
     def _error(self, source: Source, span: Span, code: str, message: str, *help_lines: str) -> None:
         self.diagnostics.append(Diagnostic(code, Severity.ERROR, message, Label(source, span), help=help_lines))
-
-
-def fill_parameters(given: Mapping[str, Any], manifest: Manifest) -> dict[str, Any]:
-    """The parameters of a pack: those that are given, the defaults of the others. Raises `BadParameters`."""
-    for name, value in given.items():
-        parameter = manifest.parameters.get(name)
-        if parameter is None:
-            known = ", ".join(sorted(manifest.parameters)) or "none"
-            raise BadParameters(f'"{manifest.name}" has no parameter `{name}` (it has {known})')
-        if not _fits(value, parameter.type):
-            raise BadParameters(f"parameter `{name}` takes {_with_article(parameter.type)}")
-    filled = dict(given)
-    for name, parameter in manifest.parameters.items():
-        if name not in filled and parameter.required:
-            raise BadParameters(f'"{manifest.name}" needs the parameter `{name}`')
-        if parameter.default is not None:
-            filled.setdefault(name, parameter.default)
-    return filled
-
-
-def _example_parameters(manifest: Manifest) -> dict[str, Any]:
-    # Required ones have a value of their type, so that what the files compute from them at load time can be.
-    required = {name: _EMPTY[p.type] for name, p in manifest.parameters.items() if p.required}
-    return fill_parameters(required, manifest)
-
-
-_EMPTY: Mapping[str, Any] = MappingProxyType(
-    {"string": "", "int": 0, "float": 0.0, "bool": False, "duration": 0.0, "list": [], "object": {}}
-)
-
-
-def _did_you_mean(word: str, names: Sequence[str], pattern: str) -> tuple[str, ...]:
-    nearest = find_nearest(word, names)
-    return () if nearest is None else (f"did you mean {pattern.format(nearest)}",)
-
-
-def _with_article(word: str) -> str:
-    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
-
-
-def _fits(value: object, wanted: str) -> bool:
-    kinds: dict[str, tuple[type, ...]] = {
-        "string": (str, Secret),
-        "int": (int,),
-        "float": (int, float),
-        "bool": (bool,),
-        "duration": (float, int),
-        "list": (list,),
-        "object": (dict,),
-    }
-    return isinstance(value, kinds[wanted]) and isinstance(value, bool) == (wanted == "bool")

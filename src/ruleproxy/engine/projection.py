@@ -120,7 +120,7 @@ class _Looker:
 
     def action(self, action: syntax.Action) -> None:
         try:
-            _, form = self.vocabulary.form(action.form)
+            _, form = self.vocabulary.forms[action.form]
         except KeyError:
             self.looks.possible = False
             return

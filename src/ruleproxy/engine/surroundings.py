@@ -11,12 +11,17 @@ import msgspec
 
 from ruleproxy.messages.secrets import Secret
 from ruleproxy.messages.values import EditRefused
+from ruleproxy.packs.folders import read_file
 
 TABLE_LIMIT = 4 * 1024 * 1024
 """Bytes of one table."""
 
 
 def _ignore(_: bytes) -> None:
+    return None
+
+
+def _pass_over(_: Path) -> None:
     return None
 
 
@@ -29,8 +34,8 @@ class Surroundings:
     """The folder that tables lie in (None: there is none) and the environment that secrets come from.
 
     Without an environment a secret's value is what it is printed as, so that rules can be checked and tested where
-    their secrets are not. `count` is told every byte that the rules depend on, `keep` the value of every secret;
-    `refusal` is why none can be had here.
+    their secrets are not. `count` is told every byte that the rules depend on, `note` every table that is
+    looked for, `keep` the value of every secret; `refusal` is why none can be had here.
     """
 
     folder: Path | None = None
@@ -38,6 +43,7 @@ class Surroundings:
     count: Callable[[bytes], None] = _ignore
     refusal: str | None = None
     keep: Callable[[str], None] = _forget
+    note: Callable[[Path], None] = _pass_over
 
     def read_table(self, name: str) -> Any:
         """The value of a JSON file in the folder or below. Raises `EditRefused`."""
@@ -47,11 +53,11 @@ class Surroundings:
         if path.is_absolute() or ".." in path.parts or "\0" in name or not name.endswith(".json"):
             raise EditRefused(f'table("{name}"): the name of a .json file beside the rules or in a folder there')
         file = self.folder / path
+        self.note(file)
         try:
             if not file.resolve().is_relative_to(self.folder.resolve()):
                 raise EditRefused(f'table("{name}") leads out of its folder')
-            with file.open("rb") as stream:
-                data = stream.read(TABLE_LIMIT + 1)
+            data = read_file(file, TABLE_LIMIT + 1)
         except (OSError, RuntimeError) as error:
             reason = error.strerror if isinstance(error, OSError) else None
             raise EditRefused(f'table("{name}") cannot be read: {(reason or str(error)).lower()}') from None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ruleproxy.language import syntax
 from ruleproxy.language.roots import ALL_ROOTS
-from ruleproxy.language.signatures import Element, Form, Place, Vocabulary
+from ruleproxy.language.signatures import Element, Form, Place, Verb, Vocabulary
 from ruleproxy.language.walking import children
 
 READ_FROM_BODY = ("request.body", "request.model", "request.wants_stream", "original.request.body",
@@ -55,7 +55,7 @@ class Effects:
 class Walk:
     """What has been seen of a rule so far; `origins` are its variables and the paths that each may stand for."""
 
-    forms: Mapping[str, Form]
+    forms: Mapping[str, tuple[Verb, Form]]
     reads: set[str] = field(default_factory=set)
     writes: set[str] = field(default_factory=set)
     verbs: set[str] = field(default_factory=set)
@@ -64,7 +64,7 @@ class Walk:
 
 def rule_effects(rule: syntax.Rule, vocabulary: Vocabulary) -> Effects:
     """What a rule may do, read off its tree; never less than it does."""
-    walk = Walk({form.name: form for verb in vocabulary.verbs.values() for form in verb.forms})
+    walk = Walk(vocabulary.forms)
     if rule.condition is not None:
         read_expression(walk, rule.condition)
     read_block(walk, rule.body)
@@ -116,7 +116,7 @@ def read_block(walk: Walk, statements: Sequence[syntax.Statement]) -> None:
 def read_action(walk: Walk, action: syntax.Action) -> None:
     """Follow a statement that begins with its verb."""
     walk.verbs.add(action.verb)
-    form = walk.forms.get(action.form)
+    _, form = walk.forms.get(action.form, (None, None))
     hidden = dict(walk.origins)
     binding, over = action.arguments.get("binding"), action.arguments.get("place")
     if isinstance(binding, syntax.Word) and isinstance(over, syntax.Path):

@@ -177,15 +177,13 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """All verbs by form name and all functions by name."""
+    """All verbs and all functions by name."""
 
     verbs: Mapping[str, Verb]
     functions: Mapping[str, Function]
+    forms: Mapping[str, tuple[Verb, Form]] = field(init=False, repr=False, compare=False)
+    """Each form with its verb, by the name that the grammar gives it."""
 
-    def form(self, name: str) -> tuple[Verb, Form]:
-        """The verb and the form that the grammar calls `name`."""
-        for verb in self.verbs.values():
-            for form in verb.forms:
-                if form.name == name:
-                    return verb, form
-        raise KeyError(name)
+    def __post_init__(self) -> None:
+        forms = {form.name: (verb, form) for verb in self.verbs.values() for form in verb.forms}
+        object.__setattr__(self, "forms", forms)

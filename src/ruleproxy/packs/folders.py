@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,10 +47,46 @@ def read_rules(path: Path) -> tuple[list[RulesText], list[Unreadable]]:
     texts: list[RulesText] = []
     for relative, file in found:
         try:
-            texts.append(RulesText(shown_path(file), relative, file, file.read_bytes()))
+            texts.append(RulesText(shown_path(file), relative, file, read_file(file)))
         except OSError as error:
             problems.append(Unreadable(shown_path(file), (error.strerror or str(error)).lower()))
     return texts, problems
+
+
+def read_file(path: Path, limit: int = -1) -> bytes:
+    """The bytes of a regular file, the first `limit` of them.
+
+    Raises `OSError`, also for a pipe or a device, whose reader might wait for ever.
+    """
+    # Without waiting for the writer of a pipe, so that it can be told by what it is.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
+        mode = os.fstat(stream.fileno()).st_mode
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "is a directory" if stat.S_ISDIR(mode) else "not a file")
+        return stream.read(limit)
+
+
+def walk_folders(top: Path, depth: int | None = None) -> Iterator[tuple[str, list[str]]]:
+    """Every folder from `top` down, `depth` levels at most, with the names of its files, both in order.
+
+    Hidden folders are passed over, links followed; a folder that links lead to twice is entered once.
+    """
+    entered: set[tuple[int, int]] = set()
+    levels = len(top.parts)
+    for folder, below, names in os.walk(top, followlinks=True):
+        try:
+            status = os.stat(folder)  # noqa: PTH116
+        except OSError:
+            below.clear()
+            continue
+        if (status.st_dev, status.st_ino) in entered:
+            below.clear()
+            continue
+        entered.add((status.st_dev, status.st_ino))
+        below[:] = sorted(name for name in below if not name.startswith("."))
+        if depth is not None and len(Path(folder).parts) - levels >= depth:
+            below.clear()
+        yield folder, sorted(names)
 
 
 def _collect(

@@ -15,7 +15,11 @@ _FIELDS: Final = frozenset({"name", "version", "edition", "description", "tested
 _PARAMETER_FIELDS: Final = frozenset({"type", "default", "optional", "description"})
 
 
-class BadManifest(Exception):
+class BadPack(Exception):
+    """A pack that cannot be used; the message names the file."""
+
+
+class BadManifest(BadPack):
     """A manifest that cannot be used; the message names the file and the field."""
 
 
@@ -42,13 +46,11 @@ class Manifest:
     parameters: dict[str, PackParameter] = field(default_factory=dict)
 
 
-def read_manifest(folder: Path) -> Manifest:
-    """The manifest in a folder. Raises `BadManifest`."""
+def parse_manifest(folder: Path, text: bytes) -> Manifest:
+    """The manifest of a folder, from the bytes of its file. Raises `BadManifest`."""
     file = folder / MANIFEST
     try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadManifest(f"{file}: {(error.strerror or str(error)).lower()}") from None
+        data = tomllib.loads(text.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadManifest(f"{file}: not TOML: {error}") from None
     for key in data:
@@ -60,7 +62,10 @@ def read_manifest(folder: Path) -> Manifest:
     if data["name"].count("/") != 1:
         raise BadManifest(f"{file}: `name` has to read owner/pack")
     if data["edition"] != EDITION:
-        raise BadManifest(f"{file}: edition {data['edition']} is not known here (known: {EDITION})")
+        raise BadManifest(
+            f"{file}: edition {data['edition']} is not known here (known: {EDITION})"
+            + ("; a newer ruleproxy may know it" if data["edition"] > EDITION else "")
+        )
     parameters = data.get("parameters", {})
     if not isinstance(parameters, dict):
         raise BadManifest(f"{file}: `parameters` has to be a table")
@@ -82,15 +87,3 @@ def _read_parameter(file: Path, name: str, table: object) -> PackParameter:
         raise BadManifest(f"{file}: parameters.{name}.type is one of {', '.join(get_args(ParameterType))}")
     required = not table.get("optional", "default" in table)
     return PackParameter(name, kind, table.get("description", ""), table.get("default"), required)
-
-
-def find_pack(name: str, folders: list[Path]) -> Path | None:
-    """The folder of the pack `owner/pack`: the first below these folders whose manifest has that name."""
-    for folder in folders:
-        for file in sorted(folder.glob(f"**/{MANIFEST}")):
-            try:
-                if tomllib.loads(file.read_text(encoding="utf-8")).get("name") == name:
-                    return file.parent
-            except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
-                continue  # named when the pack itself is asked for
-    return None

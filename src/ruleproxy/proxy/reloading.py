@@ -14,6 +14,7 @@ from typing import Any
 
 from ruleproxy.engine.learning import LearnedRule, LearnedRules
 from ruleproxy.engine.loading import Loaded, load_rules
+from ruleproxy.engine.remembering import LoadMemory
 from ruleproxy.engine.ruleset import EMPTY, Ruleset
 from ruleproxy.engine.running import Outcome
 from ruleproxy.language.counts import count
@@ -42,7 +43,10 @@ class RulesInForce:
         self.learned = LearnedRules()
         self.counts: Counter[tuple[str, str]] = Counter()
         self._folders = tuple(folders)
+        self._watched = self._folders
+        """The folders, and what the rules in them read from elsewhere."""
         self._upstreams = upstreams
+        self._memory = LoadMemory()
         self._files = 0
         self._since = time.time()
         self._rejected: Loaded | None = None
@@ -54,16 +58,22 @@ class RulesInForce:
     def load_first(self) -> Loaded:
         """Read the folders before anything is served. What is being written just then is read again."""
         for _ in range(_TRIES):
-            state = look_at(self._folders)
+            watched = self._watched
+            state = look_at(watched)
             loaded = self._load()
-            if look_at(self._folders) == state:
+            if watched != self._watched:
+                continue
+            if look_at(watched) == state:
                 break
             time.sleep(_REST_SECONDS)
         self._take(state, loaded)
         return loaded
 
     def _load(self) -> Loaded:
-        return load_rules(self._folders, self._upstreams, environment=os.environ)
+        loaded = load_rules(self._folders, self._upstreams, environment=os.environ, memory=self._memory)
+        kept = () if loaded.ruleset is not None else self._watched
+        self._watched = tuple(dict.fromkeys((*self._folders, *loaded.places, *kept)))
+        return loaded
 
     def _take(self, state: State, loaded: Loaded) -> None:
         """Put rules into force if nothing is wrong with them; else the old ones stay."""
@@ -73,7 +83,8 @@ class RulesInForce:
             return
         self._rejected = None
         self._files = loaded.files
-        if loaded.ruleset.digest != self.current.digest or self.current is EMPTY:
+        known = (self.current.digest, self.current.secrets)
+        if (loaded.ruleset.digest, loaded.ruleset.secrets) != known or self.current is EMPTY:
             if self.learned:
                 count = len(self.learned)
                 _log.info("%d learned rule%s forgotten: the rules changed", count, "" if count == 1 else "s")
@@ -84,14 +95,14 @@ class RulesInForce:
 
     async def watch(self) -> None:
         """Reload on every change of the folders until cancelled."""
-        await watch_places(self._folders, self._look)
+        await watch_places(lambda: self._watched, self._look)
 
     async def _look(self) -> None:
         """Read the files if they are others than those that were read last, once they have come to rest."""
-        while (state := await asyncio.to_thread(look_at, self._folders)).files != self._seen:
+        while (state := await asyncio.to_thread(look_at, watched := self._watched)).files != self._seen:
             # The files are read while they rest; what was read of two states is never taken.
             loaded, _ = await asyncio.gather(asyncio.to_thread(self._load), asyncio.sleep(_REST_SECONDS))
-            if await asyncio.to_thread(look_at, self._folders) != state:
+            if watched != self._watched or await asyncio.to_thread(look_at, watched) != state:
                 continue
             if not any(path.exists() for path in self._folders):
                 if self._seen is not None:

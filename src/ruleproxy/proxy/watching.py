@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from watchfiles import awatch
+
+from ruleproxy.packs.folders import walk_folders
 
 _log = logging.getLogger("ruleproxy")
 
@@ -53,7 +55,7 @@ def look_at(paths: Sequence[Path]) -> State:
         if not path.is_dir():
             files += _stat(str(path))
             continue
-        for folder, names in _walk(path):
+        for folder, names in walk_folders(path):
             folders += [(folder, status[1]) for status in _stat(folder)]
             for name in names:
                 if name.endswith(_KINDS) and not name.startswith("."):
@@ -61,10 +63,10 @@ def look_at(paths: Sequence[Path]) -> State:
     return State(tuple(sorted(files)), tuple(sorted(folders)))
 
 
-async def watch_places(paths: Sequence[Path], look: Callable[[], Awaitable[None]]) -> None:
-    """Call `look` whenever something may have changed, until cancelled."""
+async def watch_places(paths: Callable[[], Sequence[Path]], look: Callable[[], Awaitable[None]]) -> None:
+    """Call `look` whenever something at these paths may have changed, until cancelled; they may become others."""
     while True:
-        places = _find_places(paths)
+        places = _find_places(paths())
         changed = asyncio.Event()
         watchers = [
             asyncio.create_task(_watch([place for place, _, _ in found], changed, deep=found is places.trees))
@@ -73,7 +75,7 @@ async def watch_places(paths: Sequence[Path], look: Callable[[], Awaitable[None]
         ]
         pause = _FIRST_LOOK_SECONDS
         try:
-            while _find_places(paths) == places:
+            while _find_places(paths()) == places:
                 await look()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(pause):
@@ -102,29 +104,12 @@ def _find_places(paths: Sequence[Path]) -> _Places:
     entries: list[Identity] = []
     for path in paths:
         if path.is_dir():
-            linked = (Path(folder) for folder, _ in _walk(path) if Path(folder).is_symlink())
+            linked = (Path(folder) for folder, _ in walk_folders(path) if Path(folder).is_symlink())
             for tree in (path, *linked):
                 trees += _identify(tree.resolve())
         if path.is_symlink() or not path.is_dir():
             entries += _identify(path.absolute().parent)
     return _Places(tuple(sorted(set(trees))), tuple(sorted(set(entries))))
-
-
-def _walk(top: Path) -> Iterator[tuple[str, list[str]]]:
-    """Every folder from `top` down with the names in it; one that links lead to twice is entered once."""
-    entered: set[tuple[int, int]] = set()
-    for folder, below, names in os.walk(top, followlinks=True):
-        try:
-            status = os.stat(folder)  # noqa: PTH116
-        except OSError:
-            below.clear()
-            continue
-        if (status.st_dev, status.st_ino) in entered:
-            below.clear()
-            continue
-        entered.add((status.st_dev, status.st_ino))
-        below[:] = sorted(name for name in below if not name.startswith("."))
-        yield folder, names
 
 
 def _stat(path: str) -> list[tuple[str, int, int, int]]:

@@ -6,6 +6,7 @@ to it, `places` what may be written.
 """
 
 from ruleproxy.language.checking.files import check_files
+from ruleproxy.language.checking.remembering import CheckMemory
 from ruleproxy.language.checking.units import UsedPack
 
-__all__ = ["UsedPack", "check_files"]
+__all__ = ["CheckMemory", "UsedPack", "check_files"]

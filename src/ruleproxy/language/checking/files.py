@@ -13,9 +13,9 @@ from ruleproxy.language.checking.expressions import type_expression
 from ruleproxy.language.checking.findings import Findings
 from ruleproxy.language.checking.overwritten import check_overwritten
 from ruleproxy.language.checking.prompts import check_prompts
+from ruleproxy.language.checking.remembering import CheckMemory, check_or_recall, context_of, extend_context
 from ruleproxy.language.checking.removed import check_removed
 from ruleproxy.language.checking.retries import check_retries
-from ruleproxy.language.checking.rules import check_rule
 from ruleproxy.language.checking.scope import CheckLiteral, Scope, Setting, Variable
 from ruleproxy.language.checking.sequence import place_rules
 from ruleproxy.language.checking.statements import check_local
@@ -25,7 +25,7 @@ from ruleproxy.language.checking.unreachable import check_reach
 from ruleproxy.language.checking.variables import Declared, release
 from ruleproxy.language.diagnostics import Diagnostic
 from ruleproxy.language.signatures import Vocabulary
-from ruleproxy.language.source import Source, Span
+from ruleproxy.language.source import Span
 
 NEWEST_EDITION = 1
 
@@ -38,6 +38,7 @@ def check_files(
     declared_parameters: frozenset[str] | None = None,
     check_literal: CheckLiteral | None = None,
     packs: Mapping[int, UsedPack] = MappingProxyType({}),
+    memory: CheckMemory | None = None,
 ) -> list[Diagnostic]:
     """Everything that is wrong with files that belong together, in effective order; never raises.
 
@@ -45,11 +46,10 @@ def check_files(
     origins are not checked. `declared_parameters` are those of a pack's manifest; None outside of packs.
     `check_literal` says what is wrong with the arguments that a function prepares at load time (one string an
     argument, empty for what is not written out), or None. `packs` are the packs that could be opened, by the `id` of
-    the `use` in the files.
+    the `use` in the files. `memory` holds what an earlier check found in rules, and what this one does.
     """
-    forms = {form.name: (verb, form) for verb in vocabulary.verbs.values() for form in verb.forms}
-    unit = Unit(Setting(vocabulary, forms, upstreams, declared_parameters, check_literal))
-    expansion = Expansion([Findings(file.source, file.whole, file.lost) for file in files])
+    unit = Unit(Setting(vocabulary, vocabulary.forms, upstreams, declared_parameters, check_literal))
+    expansion = Expansion([Findings(file.source, file.whole, file.lost) for file in files], memory)
     all_findings = list(expansion.findings)
     check_unit(unit, files, all_findings, packs, expansion)
     if expansion.rules and all(findings.whole for findings in expansion.findings):
@@ -90,7 +90,7 @@ def check_together(expansion: Expansion, setting: Setting) -> None:
 
 def check_rule_names(files: Sequence[syntax.RulesFile], all_findings: Sequence[Findings]) -> None:
     """Rules of the same name, wherever they stand."""
-    seen: dict[str, tuple[Source, Span]] = {}
+    seen: dict[str, tuple[Findings, Span]] = {}
     for file, findings in zip(files, all_findings, strict=True):
         for item in file.items:
             if not isinstance(item, syntax.Rule):
@@ -98,13 +98,11 @@ def check_rule_names(files: Sequence[syntax.RulesFile], all_findings: Sequence[F
             if not item.name.strip():
                 findings.add("RP201", "a rule has a name", item.name_span)
                 continue
-            first = seen.setdefault(item.name, (file.source, item.name_span))
-            if first != (file.source, item.name_span):
-                source, span = first
+            first, span = seen.setdefault(item.name, (findings, item.name_span))
+            if first is not findings or span != item.name_span:
                 message = f'two rules are named "{item.name}"'
-                findings.add(
-                    "RP203", message, item.name_span, second=span, second_label="the first one", second_source=source
-                )
+                findings.add("RP203", message, item.name_span, second=span, second_label="the first one",
+                             second_in=first)  # fmt: skip
 
 
 def find_names(files: Sequence[syntax.RulesFile], packs: Mapping[int, UsedPack]) -> KnownRules:
@@ -136,6 +134,7 @@ def check_file(
     declared: list[Declared] = []
     tests: dict[str, Span] = {}
     later = {item.name for item in file.items if isinstance(item, syntax.Local)}
+    context = extend_context(context_of(setting), *sorted(later))
     for item in file.items:
         # Blocks give back the names that they declare, so that all items can share those of the file.
         scope = Scope(setting, findings, "file", locals_of_file, later_locals=later, outer=len(locals_of_file))
@@ -150,9 +149,9 @@ def check_file(
             case syntax.Local(name=name):
                 later.discard(name)
                 declared.append(check_local(scope, item))
+                context = extend_context(context, file.source.slice(item.span))
             case syntax.Rule():
-                check_rule(scope, item)
-                expansion.rules.append((unit, findings, item))
+                expansion.rules.append((unit, *check_or_recall(expansion.memory, context, scope, item)))
             case syntax.Test():
                 check_test_name(findings, item, tests)
                 check_test(scope, item, names)

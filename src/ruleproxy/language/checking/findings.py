@@ -9,19 +9,24 @@ from functools import lru_cache
 
 from ruleproxy.language.codes import find_code
 from ruleproxy.language.diagnostics import Diagnostic, Label, Severity
+from ruleproxy.language.problems import move_span
 from ruleproxy.language.source import Source, Span
 from ruleproxy.language.suggestions import LONGEST, count_slips, find_nearest
 
 
 @dataclass(slots=True)
 class Findings:
-    """The findings of one file; `whole` where all of it could be read, `lost` the names of what could not."""
+    """The findings of one file; `whole` where all of it could be read, `lost` the names of what could not.
+
+    Spans are those of a tree that stands `offset` characters further on in the file.
+    """
 
     source: Source
     whole: bool = True
     lost: frozenset[str] = frozenset()
     diagnostics: list[Diagnostic] = field(default_factory=list)
     silent: bool = False
+    offset: int = 0
 
     def add(
         self,
@@ -32,28 +37,32 @@ class Findings:
         *,
         second: Span | None = None,
         second_label: str = "",
-        second_source: Source | None = None,
+        second_in: Findings | None = None,
         help: tuple[str, ...] | str = (),  # noqa: A002  (what the reports call it)
         severity: Severity | None = None,
     ) -> None:
-        """A finding at a span of this file; `second` may lie in another one."""
+        """A finding at a span of this file; `second` may be one of another tree."""
         if self.silent:
             return
-        secondary = None if second is None else Label(second_source or self.source, second, second_label)
+        secondary = None if second is None else (second_in or self).label(second, second_label)
         self.diagnostics.append(
             Diagnostic(
                 code,
                 severity or find_code(code).severity,
                 message,
-                Label(self.source, span, label),
+                self.label(span, label),
                 secondary,
                 (help,) if isinstance(help, str) else help,
             )
         )
 
+    def label(self, span: Span, text: str) -> Label:
+        """A span of the tree, with what is said beside it."""
+        return Label(self.source, move_span(span, self.offset) if self.offset else span, text)
+
     def text(self, span: Span, limit: int = 90) -> str:
         """What stands at a span, on one line and cut where it is long."""
-        text = " ".join(self.source.slice(span).split())
+        text = " ".join(self.source.slice(move_span(span, self.offset)).split())
         return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 

@@ -167,4 +167,4 @@ def reads_after(rule: PlacedRule, write: Write) -> bool:
 def report(write: Write, over: Write) -> None:
     """Say of a write that nothing sees it."""
     write.findings.add("RP404", "this is written over before anything reads it", write.path.span,
-                       second=over.path.span, second_label="here", second_source=over.findings.source)  # fmt: skip
+                       second=over.path.span, second_label="here", second_in=over.findings)  # fmt: skip

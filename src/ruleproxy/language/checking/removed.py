@@ -106,12 +106,12 @@ def report(rule: PlacedRule, part: Part, earlier: PlacedRule, write: Write) -> N
         gone = "has written over" if write.action.form == "rewrite" else "has taken away"
         message = f'"{rule.name}" never acts: an earlier rule {gone} what it asks for'
         rule.unit.user.add("RP403", message, rule.unit.use.pack_span, second=write.path.span,
-                           second_label=f'in "{earlier.name}"', second_source=write.findings.source,
+                           second_label=f'in "{earlier.name}"', second_in=write.findings,
                            severity=Severity.NOTE)  # fmt: skip
         return
     gone = "has written another value" if write.action.form == "rewrite" else "has taken this away"
     rule.findings.add("RP403", f"an earlier rule {gone}: this never holds", part.node.span, second=write.path.span,
-                      second_label=f'in "{earlier.name}"', second_source=write.findings.source,
+                      second_label=f'in "{earlier.name}"', second_in=write.findings,
                       help=offer_original(rule, part))  # fmt: skip
 
 

@@ -117,5 +117,5 @@ def report_ping(rule: PlacedRule, retry: syntax.Action, faker: PlacedRule, fake:
     every = faker.findings.text(ping.span)
     message = f"`retry` comes too late: a ping has begun the answer after {every}"
     rule.findings.add("RP430", message, retry.verb_span, "a timeout comes later than that", second=fake.span,
-                      second_label=f'in "{faker.name}"', second_source=faker.findings.source,
+                      second_label=f'in "{faker.name}"', second_in=faker.findings,
                       help="fake_stream", severity=Severity.WARNING)  # fmt: skip

@@ -45,6 +45,10 @@ class PlacedRule:
     scope: Scope
     writes: list[Write] = field(default_factory=list)
 
+    def take_facts(self, other: PlacedRule) -> None:
+        """Take over what was found out about the same rule, read the same way, wherever it stood."""
+        self.__dict__ |= {name: known for name, known in other.__dict__.items() if name in FACTS}
+
     @property
     def side(self) -> str:
         """The side as written."""
@@ -123,6 +127,10 @@ class PlacedRule:
         return self.applies and any(isinstance(last, syntax.Action) and last.verb in ENDING_VERBS for last in body)
 
 
+FACTS = frozenset(name for name, value in vars(PlacedRule).items() if isinstance(value, cached_property))
+"""What is found out about a rule when it is asked for, and stays true of it."""
+
+
 def find_actions(node: syntax.Node) -> Iterator[syntax.Action]:
     """All statements in a node that begin with a verb."""
     waiting: list[syntax.Node] = [node]
@@ -136,14 +144,20 @@ def find_actions(node: syntax.Node) -> Iterator[syntax.Action]:
 
 def place_rules(expansion: Expansion, writes: Sequence[Write]) -> list[PlacedRule]:
     """The rules in their order, each with what it writes."""
-    written: dict[int, list[Write]] = {}
+    written: dict[tuple[int, int], list[Write]] = {}
     for write in writes:
-        written.setdefault(id(write.rule), []).append(write)
+        # The same tree may stand in two files; in each it has findings of its own.
+        written.setdefault((id(write.findings), id(write.rule)), []).append(write)
     placed: list[PlacedRule] = []
-    for unit, findings, rule in expansion.rules:
-        own = [replace(write, place=unit.qualify(write.place)) for write in written.get(id(rule), ())]
+    for unit, findings, checked in expansion.rules:
+        rule = checked.rule
+        own = [replace(write, place=unit.qualify(write.place)) for write in written.get((id(findings), id(rule)), ())]
         scope = Scope(unit.setting, findings, "request")
-        placed.append(PlacedRule(unit, findings, rule, len(placed), scope, own))
+        new = PlacedRule(unit, findings, rule, len(placed), scope, own)
+        if checked.placed is not None and checked.placed.unit.number == unit.number:
+            new.take_facts(checked.placed)
+        checked.placed = new
+        placed.append(new)
     return placed
 
 

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from ruleproxy.language import syntax
 from ruleproxy.language.checking.findings import Findings
 from ruleproxy.language.checking.scope import Key, KeyStep, Scope, Setting, literal_string
 from ruleproxy.language.checking.secrets import find_secret
+
+if TYPE_CHECKING:
+    from ruleproxy.language.checking.remembering import CheckedRule, CheckMemory
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +49,9 @@ class Unit:
 class Expansion:
     """What has been gone through: the findings of each file, and every rule in effective order."""
 
-    findings: list[Findings] = field(default_factory=list)
-    rules: list[tuple[Unit, Findings, syntax.Rule]] = field(default_factory=list)
+    findings: list[Findings]
+    memory: CheckMemory | None
+    rules: list[tuple[Unit, Findings, CheckedRule]] = field(default_factory=list)
     units: int = 0
 
     def open_pack(self, scope: Scope, pack: UsedPack, use: syntax.Use) -> Unit:

@@ -75,7 +75,7 @@ def hides(untouched: Untouched, before: PlacedRule, rule: PlacedRule) -> bool:
 def report(rule: PlacedRule, before: PlacedRule) -> None:
     """Say of a rule that nothing reaches it."""
     rule.findings.add("RP402", "no message reaches this rule", rule.rule.name_span, second=before.rule.name_span,
-                      second_label=ENDS, second_source=before.findings.source,
+                      second_label=ENDS, second_in=before.findings,
                       help=f"for example: {show_witness(rule)}")  # fmt: skip
 
 
@@ -87,7 +87,7 @@ def report_pack(unit: Unit, hidden: Sequence[tuple[PlacedRule, PlacedRule]], cou
     rest = f", nor {len(hidden) - 1} more of this pack" if len(hidden) > 1 else ""
     message = f'no message reaches "{rule.name}"{rest}' if len(hidden) < count else "no message reaches this pack"
     unit.user.add("RP402", message, unit.use.pack_span, second=before.rule.name_span, second_label=ENDS,
-                  second_source=before.findings.source, help=f"for example: {show_witness(rule)}",
+                  second_in=before.findings, help=f"for example: {show_witness(rule)}",
                   severity=None if len(hidden) == count else Severity.NOTE)  # fmt: skip
 
 
