@@ -98,10 +98,10 @@ def over_the_wire(server: ServerProcess, upstream: RecordingUpstream, body: byte
     return request.body
 
 
-def in_process(ruleset: Ruleset, body: bytes, query: bytes = b"") -> tuple[bytes, int]:
+def in_process(ruleset: Ruleset, body: bytes, query: bytes = b"") -> tuple[bytes, int | None]:
     """What an exchange makes of the same body, and how many bytes it says that it reused."""
     declared = (Upstream.from_url("default", "http://127.0.0.1:1"),)
-    exchange = Exchange(ruleset, Request("POST", b"/", query, [], body), declared)
+    exchange = Exchange(ruleset, Request("POST", b"/", query, [], body), declared, detailed=True)
     send = exchange.begin()[0]
     assert isinstance(send, Send)
     return send.body, exchange.reused

@@ -38,10 +38,11 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Ruleset:
     return loaded.ruleset
 
 
-def run(ruleset: Ruleset, body: bytes) -> Exchange:
+def run(ruleset: Ruleset, body: bytes, *, detailed: bool = False) -> Exchange:
     """The exchange of a body after its request rules."""
     headers = [(name.encode(), value.encode()) for name, value in claude_code_headers()]
-    exchange = Exchange(ruleset, Request("POST", b"/v1/messages", b"beta=true", headers, body), declared())
+    sent = Request("POST", b"/v1/messages", b"beta=true", headers, body)
+    exchange = Exchange(ruleset, sent, declared(), detailed=detailed)
     exchange.begin()
     assert "failed" not in {outcome.verdict for outcome in exchange.outcomes["request"]}
     return exchange
@@ -103,6 +104,7 @@ def test_later_turns_begin_as_earlier_ones_did(strict: Ruleset, turns: list[str]
 def test_a_long_session(strict: Ruleset, typical: bool) -> None:
     """Most of its bytes are the client's own."""
     body = encode_body(long_session_body(typical=typical))
-    exchange = run(strict, body)
+    exchange = run(strict, body, detailed=True)
     assert exchange.sent is not None
+    assert exchange.reused is not None
     assert exchange.reused > (0.99 if typical else 0.6) * len(exchange.sent.body)

@@ -13,7 +13,7 @@ from types import CodeType
 from typing import Any
 
 from ruleproxy.engine.context import RunContext
-from ruleproxy.engine.expressions import ENVIRONMENT, CannotCompile, Expressions, Scope
+from ruleproxy.engine.expressions import ENVIRONMENT, CannotCompile, Expressions, Scope, looks_around
 from ruleproxy.engine.projection import Looks, action_looks, condition_looks
 from ruleproxy.engine.surroundings import NOWHERE
 from ruleproxy.language import syntax
@@ -155,7 +155,7 @@ class RuleCompiler:
         on_request = node.side.text == "request"
         acting = on_request and looks[0].possible
         if acting:
-            writer.probing = expressions.plain = True
+            writer.probing = True
             writer.line("def idle(c):", node.span, outer=True)
             writer.block(node.body, scope.inner(), depth=0)
             writer.line("return True", node.span, depth=0)
@@ -323,6 +323,10 @@ class _Writer:
         match kind:
             case Value() | Options() if not isinstance(argument, syntax.Word):
                 return self._expressions.source(argument, scope)
+            case Place(each=True) if isinstance(argument, syntax.Path):
+                condition = node.arguments.get("condition")
+                nodes = isinstance(condition, syntax.Node) and looks_around(condition)
+                return self._expressions.lists(argument, scope, picture=self.probing, nodes=nodes)
             case Place() if (
                 isinstance(argument, syntax.Path)
                 and self.probing
@@ -342,10 +346,7 @@ class _Writer:
                 name = f"{self._expressions.fresh()}_bound"
                 inner.names[binding.text] = name
                 inner.places.pop(binding.text, None)
-                condition = self._expressions.condition(argument, inner)
-                return (
-                    f"lambda them: [{condition} for {name} in them]" if self.probing else f"lambda {name}: {condition}"
-                )
+                return f"lambda them: [{self._expressions.condition_on(name, argument, inner)} for {name} in them]"
             case Binding():
                 return None
         raise CannotCompile(argument, f"this is not what {node.verb} takes here")

@@ -11,6 +11,7 @@ from ruleproxy.engine.surroundings import NOWHERE
 from ruleproxy.language import syntax
 from ruleproxy.language.signatures import Function, Surroundings, Vocabulary
 from ruleproxy.language.types import BOOL
+from ruleproxy.language.walking import children
 from ruleproxy.messages import places
 from ruleproxy.messages.values import NIL
 
@@ -121,8 +122,7 @@ class Expressions:
         self.parameters = parameters
         self.constants: dict[str, Any] = {}
         self._temporaries = 0
-        self.plain = False
-        """Whether elements of lists are plain values, whose members can be read without a call."""
+        self._elements: set[str] = set()
 
     def constant(self, value: Any) -> str:
         """Source text for a value that is known at load time."""
@@ -160,6 +160,11 @@ class Expressions:
         """Source text that evaluates to True or False, or raises."""
         text = self.source(node, scope)
         return text if self._is_bool(node) else f"truth({text})"
+
+    def condition_on(self, name: str, node: syntax.Expression, scope: Scope) -> str:
+        """The same for a condition on the elements of a list; `name` is the Python name of one."""
+        self._elements.add(name)
+        return self.condition(node, scope)
 
     def _is_bool(self, node: syntax.Expression) -> bool:
         match node:
@@ -285,8 +290,10 @@ class Expressions:
 
     def _steps(self, text: str, steps: tuple[syntax.Step, ...], scope: Scope) -> str:
         many = False
-        if self.plain and text.isidentifier() and steps and isinstance(steps[0], syntax.Member):
-            text = f"({text}.get({steps[0].name!r}, NIL) if type({text}) is dict else NIL)"
+        if text in self._elements and steps and isinstance(steps[0], syntax.Member):
+            # Mostly plain data, whose members can be read without a call: there are hundreds of elements.
+            name = repr(steps[0].name)
+            text = f"({text}.get({name}, NIL) if type({text}) is dict else member({text}, {name}))"
             steps = steps[1:]
         for step in steps:
             match step:
@@ -342,6 +349,34 @@ class Expressions:
         text = self._path(node, scope)
         return text if many else f"[{text}]"
 
+    def lists(self, node: syntax.Path, scope: Scope, *, picture: bool, nodes: bool) -> str:
+        """Source text for the `Lists` that a path names: in a `picture` of the body, or to be edited.
+
+        With `nodes` their elements are always nodes.
+        """
+        if picture and (values := self.body_values(node, scope)):
+            return f"picked_lists({values})"
+        if not isinstance(node.base, syntax.Name) or node.base.name in scope.names:
+            return f"place_lists({self.place(node, scope)})"
+        root, message, steps = self._root(node)
+        in_body = steps and isinstance(steps[0], syntax.Member) and steps[0].name == _BODIES.get(root)
+        if not in_body or nodes or not all(map(_is_written_out, steps)) or message.startswith("c.original"):
+            return f"place_lists({self.place(node, scope)})"
+        body = self.fresh()
+        return f"body_lists({message}.body, lambda {body}: {self._each_value(body, steps[1:], scope)})"
+
+    def _each_value(self, text: str, steps: tuple[syntax.Step, ...], scope: Scope) -> str:
+        # A value for each place, as `place` gives a place for each: nothing is left out where nothing stands.
+        last = max((index for index, step in enumerate(steps) if isinstance(step, syntax.Every)), default=-1)
+        if last < 0:
+            return f"[{self._steps(text, steps, scope)}]"
+        holders, rest = self._steps(text, steps[: last + 1], scope), steps[last + 1 :]
+        if not rest:
+            return holders
+        name = self.fresh()
+        self._elements.add(name)
+        return f"[{self._steps(name, rest, scope)} for {name} in {holders}]"
+
     def _names(self, steps: tuple[syntax.Step, ...], scope: Scope) -> str:
         return f"({', '.join(self._key(step, scope) for step in steps)},)"
 
@@ -370,6 +405,19 @@ def _literals(function: Function, node: syntax.Call) -> list[str]:
     if len(found) != len(function.parameters):
         raise CannotCompile(node, f"{function.name} takes one name")
     return found
+
+
+def looks_around(node: syntax.Node) -> bool:
+    """Whether an expression asks an element for more than what is in it, or for what is deep in it."""
+    match node:
+        case syntax.Call(function="previous" | "next") | syntax.AnyDepth():
+            return True
+        case _:
+            return any(looks_around(child) for child in children(node))
+
+
+def _is_written_out(step: syntax.Step) -> bool:
+    return isinstance(step, syntax.Member | syntax.Every) or (isinstance(step, syntax.Index) and _is_text(step.key))
 
 
 def _is_text(node: syntax.Expression) -> bool:

@@ -9,6 +9,12 @@ from ruleproxy.engine.context import RunContext
 from ruleproxy.engine.projection import Pick
 from ruleproxy.messages.edited import EditedRequest
 from ruleproxy.messages.headers import HeaderFields
+from ruleproxy.messages.tree import Tree
+
+LARGE = 16_384
+"""Bodies from so many bytes on are worth a thought whether to look at them first."""
+
+_OFTEN = 2
 
 
 class _PickedBody:
@@ -33,16 +39,42 @@ class _PickedRequest:
         return getattr(self._request, name)
 
 
+class Worth:
+    """Whether glances have been worth it of late: at bodies like the last ones, with the same rules.
+
+    A look at a large body that has to be opened anyway is a third of its cost. Only the cost depends on this.
+    """
+
+    __slots__ = ("_in_vain",)
+
+    def __init__(self) -> None:
+        self._in_vain = 0
+
+    def expects(self, size: int) -> bool:
+        """Whether a glance at a body of this size is worth it."""
+        return size < LARGE or self._in_vain < _OFTEN
+
+    def learn(self, size: int, *, opened: bool) -> None:
+        """Be told whether a body of this size had to be opened for what the rules did."""
+        if size >= LARGE:
+            self._in_vain = min(self._in_vain + 1, 2 * _OFTEN - 1) if opened else max(self._in_vain - 1, 0)
+
+
 class Glance:
-    """One look at the body of a request, taken when the first rule asks and kept for the others."""
+    """One look at the body of a request, taken when the first rule asks and kept for the others.
 
-    __slots__ = ("_context", "_names", "_pick", "_taken", "request")
+    At a body that is open as a tree there is no need to look: rules run on it. One of which every glance was in vain
+    of late is opened at once.
+    """
 
-    def __init__(self, context: RunContext, pick: Pick, names: frozenset[str]) -> None:
+    __slots__ = ("_context", "_names", "_pick", "_taken", "_worth", "request")
+
+    def __init__(self, context: RunContext, pick: Pick, names: frozenset[str], worth: Worth) -> None:
         self._context = context
         self._pick = pick
         self._names = names
         self._taken = False
+        self._worth = worth
         self.request: Any = None
 
     def __getattr__(self, name: str) -> Any:
@@ -61,14 +93,28 @@ class Glance:
 
     def picked(self) -> dict[str, Any] | None:
         """What was picked out of the body, none of it where there is no body; None where that cannot be told."""
+        if (tree := self._open_tree()) is not None:
+            return tree.data if tree.pure and isinstance(tree.data, dict) else None
         if self._take():
             picked: dict[str, Any] = self.request.body.root
             return picked
         return None if self._context.request.body.source else {}
 
     def untouched(self, name: str) -> bool:
-        """Whether a top-level member of the body is still as it came."""
-        return self._context.request.body.untouched((name,))
+        """Whether a top-level member of the body is still as it was picked."""
+        return self._open_tree() is not None or self._context.request.body.untouched((name,))
+
+    def learn(self) -> None:
+        """Take to heart, when the rules are through, whether the look was worth it."""
+        body = self._context.request.body
+        tree = body.tree
+        self._worth.learn(len(body.source), opened=body.document is not None and (tree is None or tree.opened_for))
+
+    def _open_tree(self) -> Tree | None:
+        body = self._context.request.body
+        if body.document is None and not self._taken and not self._worth.expects(len(body.source)):
+            body.open()
+        return body.tree
 
     def _take(self) -> bool:
         if not self._taken:
@@ -84,7 +130,7 @@ class Glance:
         """The verdict of a rule that surely changes nothing; None where it has to be run to be known."""
         body = self._context.request.body
         wanted, acting = rule.condition_looks, rule.action_looks
-        if (wanted is None and acting is None) or not self._take():
+        if (wanted is None and acting is None) or self._open_tree() is not None or not self._take():
             return None
         # What an earlier rule has changed is not in the picture.
         if rule.applies is not None and (wanted is None or not body.untouched(wanted)):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, overload
 
 from ruleproxy.engine.compiling import CompiledRule
+from ruleproxy.engine.glancing import Worth
 from ruleproxy.engine.projection import make_pick
 from ruleproxy.engine.selecting import Selector
 from ruleproxy.language import syntax
@@ -39,7 +40,7 @@ _MOVING = frozenset({"request.method", "request.path", "request.raw_path"})
 class Candidates(Sequence[CompiledRule]):
     """Rules that may act on a message, and what picks out of its body the part that says whether they do."""
 
-    __slots__ = ("_rules", "pick", "selector")
+    __slots__ = ("_rules", "pick", "selector", "worth")
 
     def __init__(self, rules: tuple[CompiledRule, ...]) -> None:
         self._rules = rules
@@ -47,6 +48,7 @@ class Candidates(Sequence[CompiledRule]):
         self.selector = Selector(rules)
         self.pick = make_pick(looks, "request.body") if looks or self.selector.useful else None
         """None where no rule can be judged by a glance at the message."""
+        self.worth = Worth()
 
     def __len__(self) -> int:
         return len(self._rules)

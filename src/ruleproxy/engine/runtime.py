@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ruleproxy.functions.models import Version
 from ruleproxy.messages.body import Body
+from ruleproxy.messages.lists import PICTURE, Lists
 from ruleproxy.messages.nodes import ListNode, Node, ObjectNode, plain
-from ruleproxy.messages.places import BodyPlace, ElementPlace, MemberPlace, Place, kind_of
+from ruleproxy.messages.places import BodyPlace, ElementPlace, HeaderPlace, MemberPlace, Place, kind_of
 from ruleproxy.messages.secrets import Secret, join
 from ruleproxy.messages.values import NIL, EditRefused, Value, equal, finite
 
@@ -19,18 +20,18 @@ _OPAQUE_TYPES = frozenset({"thinking", "redacted_thinking"})
 
 def member(value: Value, name: Value) -> Value:
     """A member of an object; nil for anything that has none."""
-    if type(value) is ObjectNode:
-        return value.get(name) if type(name) is str else NIL
     if type(value) is dict:
         return value.get(name, NIL) if isinstance(name, str) else NIL
+    if isinstance(value, ObjectNode):
+        return value.get(name) if type(name) is str else NIL
     return NIL
 
 
 def every(value: Value) -> list[Value]:
     """The members of a list; none for anything else."""
-    if type(value) is ListNode:
-        return list(value)
-    return value if type(value) is list else []
+    if type(value) is list:
+        return value
+    return value.values() if isinstance(value, ListNode) else []
 
 
 def member_of_each(values: Iterable[Value], name: Value) -> list[Value]:
@@ -49,13 +50,13 @@ def any_depth(value: Value) -> list[Value]:
     waiting = [value]
     while waiting:
         current = waiting.pop()
-        if type(current) is ObjectNode:
+        if isinstance(current, ObjectNode):
             if current.get("type") in _OPAQUE_TYPES:
                 continue
             found.append(current)
             waiting += [current.get(name) for name in reversed(current.names()) if name not in _OPAQUE_MEMBERS]
-        elif type(current) is ListNode:
-            waiting += reversed(list(current))
+        elif isinstance(current, ListNode):
+            waiting += reversed(current.values())
     return found
 
 
@@ -78,7 +79,7 @@ def equals(left: Value, right: Value) -> bool:
 def is_in(value: Value, holder: Value) -> bool:
     """`in`: a member of a list, a key of an object; false for anything else."""
     if isinstance(holder, ObjectNode):
-        return isinstance(value, str) and value in holder.members
+        return isinstance(value, str) and holder.has(value)
     if isinstance(holder, dict):
         return isinstance(value, str) and value in holder
     if value is NIL:
@@ -166,11 +167,17 @@ def make_list(*items: Value) -> list[Value]:
 def elements(value: Value) -> list[ElementPlace | Value]:
     """The members of a list with where they stand, for a loop whose variable is written."""
     if isinstance(value, ListNode):
-        return [ElementPlace(value, item) for item in value.items]
+        return _elements_of(value)
     return [
-        ElementPlace(item.parent, item) if isinstance(item, Node) and isinstance(item.parent, ListNode) else item
+        ElementPlace(item.parent, item.parent.handle_of(item))
+        if isinstance(item, Node) and isinstance(item.parent, ListNode)
+        else item
         for item in every(value)
     ]
+
+
+def _elements_of(node: ListNode) -> list[ElementPlace | Value]:
+    return [ElementPlace(node, handle, index) for index, handle in enumerate(node.handles())]
 
 
 def current(element: ElementPlace | Value) -> Value:
@@ -207,4 +214,21 @@ def _member_name(name: Value) -> str:
 
 def element_places(values: Iterable[Value]) -> list[Place]:
     """Every member of these lists as a place."""
-    return [ElementPlace(value, item) for value in values if isinstance(value, ListNode) for item in value.items]
+    return [place for value in values if isinstance(value, ListNode) for place in _elements_of(value)]
+
+
+def body_lists(body: Body, find: Callable[[Value], list[Value]]) -> Lists:
+    """The lists of a body that `find` finds, in its plain data where there is some."""
+    root = body.root
+    data = root.plain_data() if isinstance(root, Node) else None
+    return Lists(find(root)) if data is None else Lists(find(data), root)
+
+
+def place_lists(places: Iterable[Place]) -> Lists:
+    """The lists at some places; a header stands for itself."""
+    return Lists([place if isinstance(place, HeaderPlace) else place.read() for place in places])
+
+
+def picked_lists(found: list[Value]) -> Lists:
+    """The lists of a picture of a body (see `projection`), which are only looked at."""
+    return Lists(found, PICTURE)

@@ -39,7 +39,7 @@ class Sides:
 
     `passes` has every run in order, `contexts` the messages of the last one by side, `attempts` everything that went
     upstream, `own_edits` what the proxy itself changed on the first of it, `reused` how many bytes of the client's
-    body that had, `ruled_headers` the header lines of what went out last as the rules left them.
+    body that had (None: nobody counted), `ruled_headers` the header lines of what went out last as the rules left them.
     `begun`: the answer has, so nothing is sent again. `notes` are the rules' words, `remarks` the engine's.
     """
 
@@ -61,7 +61,7 @@ class Sides:
         self.notes: tuple[str, ...] = ()
         self.remarks: tuple[str, ...] = ()
         self.own_edits: tuple[Edit, ...] = ()
-        self.reused = len(request.body)
+        self.reused: int | None = len(request.body)
         self.begun = False
         self._upstreams = upstreams
         self._detailed = detailed
@@ -99,8 +99,10 @@ class Sides:
         return self.context.decisions
 
     def _run_request(self, rules: Candidates, learned: Candidates) -> list[Outcome]:
-        glance = None if self._detailed or rules.pick is None else Glance(self.context, *rules.pick)
+        glance = None if self._detailed or rules.pick is None else Glance(self.context, *rules.pick, rules.worth)
         outcomes = run_rules(rules, self.context, glance)
+        if glance is not None:
+            glance.learn()
         if self.context.decisions.stopped:
             return [*outcomes, *(Outcome(rule, "unreached") for rule in learned)]
         return [*outcomes, *run_rules(learned, self.context)] if learned else outcomes
@@ -167,7 +169,7 @@ class Sides:
         at = lines.index(own[0])
         return [*lines[:at], *asked, *lines[at + 1 :]]
 
-    def _compose(self) -> tuple[Send, int]:
+    def _compose(self) -> tuple[Send, int | None]:
         edited = self.edited
         body, reused = edited.body.to_bytes()
         query = b"?" + edited.query.text if edited.query.text else b""

@@ -46,6 +46,7 @@ def _trace_request(exchange: Exchange) -> SideTrace:
     own = tuple(map(mask_edit, exchange.sides.own_edits))
     body = context.request.body
     went, reused = (sends[0].body, exchange.reused) if sends else body.to_bytes()
+    assert reused is not None  # a trace is made of a detailed exchange, which counts
     answered = None
     if not sends:
         refusals = [o.rule.name for o in outcomes if o.failure is not None and o.rule.required]
@@ -70,6 +71,7 @@ def _trace_pass(exchange: Exchange, run: Pass) -> SideTrace:
     body = None
     if response is not None:
         data, reused = response.body.to_bytes()
+        assert reused is not None
         changed = _count_values(_kept(run.outcomes))
         body = BodyTrace(len(response.body.source), len(data), changed, reused, response.body.problem)
     return SideTrace(

@@ -55,9 +55,7 @@ def _neighbour(value: Value, step: int) -> Value:
     if not isinstance(holder, ListNode):
         return NIL
     index = holder.index(value)
-    if index < 0 or not 0 <= index + step < len(holder.items):
-        return NIL
-    return holder.read(holder.items[index + step])
+    return holder.value_at(index + step) if index >= 0 and 0 <= index + step < len(holder) else NIL
 
 
 def _previous(value: Value) -> Value:

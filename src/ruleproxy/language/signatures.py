@@ -28,11 +28,12 @@ class Place:
     """An argument that is a place to write: `creates` where missing parents are made.
 
     `holds` says what may be written there: "value" any member, "list" the members of a list (or of a header's comma
-    list), "object" an object.
+    list), "object" an object. `each`: the form goes through the elements of lists, and gets them as `lists.Lists`.
     """
 
     holds: Literal["value", "list", "object"] = "value"
     creates: bool = False
+    each: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +88,10 @@ class Example:
 class Form:
     """One way to write a verb: `syntax` for people, arguments by role, and what it does.
 
-    `apply(context, **arguments)` gets values, `places.Place` lists, predicates and words, by role. `idle`, where there
-    is one, says whether `apply` would surely change nothing: it gets the same, but of places in a body what stands
-    there, as plain lists and objects (a place that is absent among many is left out), and in place of a predicate
-    what gives its values for the members of a list. `looks` gives the paths behind its place that `apply` looks at by
-    itself, such as `.tools[*].cache_control`.
+    `apply(context, **arguments)` gets values, `places.Place` lists, conditions (`lists.Judge`) and words, by role.
+    `idle`, where there is one, says whether `apply` would surely change nothing: it gets the same, but of places in a
+    body what stands there, as plain lists and objects (a place that is absent among many is left out). `looks` gives
+    the paths behind its place that `apply` looks at by itself, such as `.tools[*].cache_control`.
     """
 
     name: str

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from msgspec import Raw
-
 from ruleproxy.messages.journal import Journal
 from ruleproxy.messages.json_bytes import Document, NotEditable, find_bad_utf8
-from ruleproxy.messages.nodes import ListNode, ObjectNode, show
+from ruleproxy.messages.nodes import Node, show
+from ruleproxy.messages.object_level import ObjectLevel
+from ruleproxy.messages.tree import Tree
 from ruleproxy.messages.values import NIL, EditRefused, Value, encode
 
 _WRITTEN_COMPACTLY: Final = re.compile(rb'\{"[^"\\]*":[^ \t\r\n]')
@@ -40,32 +40,38 @@ class Body:
         """The bytes as they came."""
         return self._source
 
-    @property
-    def root(self) -> Value:
-        """The value of the whole body; `NIL` where there is none or where it is not JSON (see `problem`)."""
-        if self.document is None:
-            if self._opened:
-                return NIL
+    def open(self) -> None:
+        """Make a document of the body, where there is one to make."""
+        if self.document is None and not self._opened:
             self._opened = True
             try:
                 self.document = Document(self._source, self._journal)
             except NotEditable as error:
                 self.problem = str(error)
-                return NIL
+                return
             if self._appended:
-                root = self.document.root
-                root.members = root.members | {name: Raw(data) for name, data in self._appended.items()}
-                root.touch()
-        return self.document.root
+                self.document.root.extend(self._appended)
+
+    @property
+    def root(self) -> Value:
+        """The value of the whole body; `NIL` where there is none or where it is not JSON (see `problem`)."""
+        if self.document is None:
+            self.open()
+        return NIL if self.document is None else self.document.root
+
+    @property
+    def tree(self) -> Tree | None:
+        """The plain data that an opened body stands on, where it does (see `tree`)."""
+        return None if self.document is None else self.document.tree
 
     def untouched(self, names: Iterable[str]) -> bool:
-        """Whether these top-level members are, surely, still as they came."""
+        """Whether these top-level members are, surely, still as they came; a tree does not keep account of it."""
         if self.replaced is not None:
             return False
         if self.document is None:
             return self._appended.keys().isdisjoint(names)
         root = self.document.root
-        return isinstance(root, ObjectNode) and not any(root.changed(name) for name in names)
+        return isinstance(root, ObjectLevel) and not any(root.changed(name) for name in names)
 
     def lacks(self, names: Iterable[str]) -> bool:
         """Whether all of these may be put at the end of the unopened bytes with `append`."""
@@ -89,8 +95,7 @@ class Body:
     def _take_back(self, name: str) -> None:
         del self._appended[name]
         if self.document is not None:
-            root = self.document.root
-            root.members = {other: raw for other, raw in root.members.items() if other != name}
+            self.document.root.drop(name)
 
     def become(self, value: Value) -> None:
         """Replace the whole of a body that is there by another JSON value. Raises `EditRefused` where there is none."""
@@ -98,7 +103,7 @@ class Body:
             raise EditRefused("there is no body, and no rule makes one")
         before = self.document
         root = before.root if before is not None else NIL
-        shown = show(root) if isinstance(root, ObjectNode | ListNode) else f"{len(self._source)} bytes"
+        shown = show(root) if isinstance(root, Node) else f"{len(self._source)} bytes"
         data = encode(value)
         self._journal.add(self._restore, before, self.replaced, self._opened)
         if self._journal.detailed:
@@ -108,8 +113,8 @@ class Body:
     def _restore(self, document: Document | None, replaced: bytes | None, opened: bool) -> None:
         self.document, self.replaced, self._opened = document, replaced, opened
 
-    def to_bytes(self) -> tuple[bytes, int]:
-        """The body as it is now, and how many of its bytes are the ones that came."""
+    def to_bytes(self) -> tuple[bytes, int | None]:
+        """The body as it is now, and how many of its bytes are the ones that came (None: nobody counted)."""
         if self.document is not None:
             data, reused = self.document.to_json()
             return data, 0 if self.replaced is not None else reused

@@ -57,17 +57,25 @@ class MemberPlace:
 
 
 class ElementPlace:
-    """An element of a list, held by a loop variable."""
+    """An element of a list, held by a loop variable; `near` is where it stood when it was last seen."""
 
-    __slots__ = ("element", "holder")
+    __slots__ = ("element", "holder", "near")
 
-    def __init__(self, holder: ListNode, element: Any) -> None:
+    def __init__(self, holder: ListNode, element: Any, near: int = 0) -> None:
         self.holder = holder
         self.element = element
+        self.near = near
+
+    def find(self) -> int:
+        """Where the element is now; -1 where it is no more."""
+        index = self.holder.find(self.element, self.near)
+        self.near = max(index, 0)
+        return index
 
     def read(self) -> Value:
         """See `Place`."""
-        return self.holder.read(self.element) if self.holder.index(self.element) >= 0 else NIL
+        index = self.find()
+        return self.holder.value_at(index) if index >= 0 else NIL
 
     def write(self, value: Value) -> bool:
         """See `Place`."""
@@ -76,11 +84,10 @@ class ElementPlace:
 
     def remove(self) -> bool:
         """See `Place`."""
-        index = self.holder.index(self.element)
+        index = self.find()
         if index < 0:
             return False
-        items = [item for item in self.holder.items if item is not self.element]
-        self.holder.arrange(items, "-", str(index), self.element)
+        self.holder.take_away((index,))
         return True
 
 

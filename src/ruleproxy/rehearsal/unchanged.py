@@ -64,7 +64,7 @@ def _texts(path: syntax.Path, finished: Finished) -> list[bytes]:
             nodes = [
                 item for item in (holders if isinstance(holders, list) else [holders]) if isinstance(item, ObjectNode)
             ]
-            return [_unmask(node, bytes(node.members[key])) for node in nodes if key in node.members]
+            return [node.text_of(key) for node in nodes if node.has(key)]
     value = _evaluate(path, finished)(finished.context)
     if value is NIL:
         return []
@@ -92,10 +92,6 @@ def _step_name(step: syntax.Step) -> str:
 
 def _many(path: syntax.Path) -> bool:
     return any(isinstance(step, syntax.Every | syntax.AnyDepth) for step in path.steps)
-
-
-def _unmask(node: ObjectNode, text: bytes) -> bytes:
-    return node.text.masking.unmask(text) if node.text.masking else text
 
 
 def _text(value: Value) -> bytes:

@@ -45,25 +45,21 @@ def _add_to_list(target: places.Place, value: values.Value, position: str) -> No
         return
     if not isinstance(there, ListNode):
         raise EditRefused(f"add … to takes a list, this is {places.kind_of(there)}")
-    if isinstance(value, str) and value in list(there):
+    if isinstance(value, str) and value in there.values():
         return
-    element = there.make(value)
-    at = len(there.items)
+    at = len(there)
     if position == "first":
         # Providers want tool results at the head of a turn: what is added comes behind them.
-        at = leading(there, ("tool_result",)) if isinstance(there.parent, ObjectNode) else 0
-    there.arrange([*there.items[:at], element, *there.items[at:]], "+", str(at), None, element)
+        at = leading(there.values(), ("tool_result",)) if isinstance(there.parent, ObjectNode) else 0
+    there.insert(at, value)
 
 
 def _add_beside(context: Context, value: values.Value, side: str, neighbour: places.ElementPlace) -> None:
     context.spend(1)
-    holder = neighbour.holder
-    index = holder.index(neighbour.element)
+    index = neighbour.find()
     if index < 0:
         raise EditRefused("the element to add beside was removed")
-    at = index if side == "before" else index + 1
-    element = holder.make(value)
-    holder.arrange([*holder.items[:at], element, *holder.items[at:]], "+", str(at), None, element)
+    neighbour.holder.insert(index if side == "before" else index + 1, value)
 
 
 VERB = Verb(

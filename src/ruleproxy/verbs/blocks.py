@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
-from ruleproxy.messages.nodes import ListNode, ObjectNode
+from ruleproxy.messages.nodes import ObjectNode
 from ruleproxy.messages.values import Value
 
 
@@ -13,11 +13,11 @@ def text_blocks(content: Value) -> list[Value]:
     return [{"type": "text", "text": content}] if content else []
 
 
-def leading(content: ListNode, kinds: Collection[str]) -> int:
+def leading(blocks: Iterable[Value], kinds: Collection[str]) -> int:
     """How many blocks at the head of a content list are of these types."""
     count = 0
-    for item in content.items:
-        if not isinstance(item, ObjectNode) or item.get("type") not in kinds:
+    for block in blocks:
+        if not isinstance(block, ObjectNode | dict) or block.get("type") not in kinds:
             break
         count += 1
     return count

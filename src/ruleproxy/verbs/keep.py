@@ -32,10 +32,9 @@ def _keep(context: Context, names: values.Value, place: Sequence[places.Place]) 
                     there.remove(name)
         elif isinstance(there, ListNode):
             context.spend(len(there))
-            for item in list(there.items):
-                if plain(there.read(item)) not in wanted:
-                    index = there.index(item)
-                    there.arrange([other for other in there.items if other is not item], "-", str(index), item)
+            gone = [index for index, item in enumerate(there.values()) if plain(item) not in wanted]
+            if gone:
+                there.take_away(gone)
 
 
 def _keep_is_idle(context: Context, names: values.Value, place: Sequence[values.Value]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
 
 from ruleproxy.language.signatures import Choice, Example, Form, Place, Value, Verb
 from ruleproxy.language.syntax import Action
@@ -24,36 +24,21 @@ def _limit(context: Context, what: str, place: Sequence[places.Place], count: in
         body = target.read()
         if not isinstance(body, ObjectNode) or body.holds_at_most(MARK, count):
             continue
-        marked = list(marked_parts(body))
-        context.spend(len(marked) + len(marked) // 2)
+        data = body.plain_data()
+        marked = find_marked(body if data is None else data)
         if len(marked) > count:
-            kept = _chosen(marked, body, count, policy)
-            for part in marked:
-                if id(part) not in kept:
-                    part.remove(MARK)
+            context.spend(len(marked) + len(marked) // 2)
+            kept = _choose(marked, count, policy)
+            for index, (_, part) in enumerate(marked):
+                if index not in kept:
+                    (part if data is None else body.reopen(part)).remove(MARK)
 
 
 def _limit_is_idle(
     context: Context, what: str, place: Sequence[values.Value], count: int, policy: str = "newest"
 ) -> bool:
     del context, what, policy
-    return all(isinstance(body, dict) and isinstance(count, int) and _count_marks(body) <= count for body in place)
-
-
-def _count_marks(body: dict[str, values.Value]) -> int:
-    found = 0
-    parts = [*_parts(body.get("tools")), *_parts(body.get("system"))]
-    for message in _parts(body.get("messages")):
-        parts += _parts(message.get("content"))
-    for part in parts:
-        found += part.get(MARK) is not None
-        if part.get("type") == "tool_result":
-            found += sum(inner.get(MARK) is not None for inner in _parts(part.get("content")))
-    return found
-
-
-def _parts(value: values.Value) -> list[dict[str, values.Value]]:
-    return [part for part in value if isinstance(part, dict)] if isinstance(value, list) else []
+    return all(isinstance(body, dict) and isinstance(count, int) and len(find_marked(body)) <= count for body in place)
 
 
 def _looks(_: Action) -> tuple[str, ...]:
@@ -61,53 +46,53 @@ def _looks(_: Action) -> tuple[str, ...]:
     return (*(f"{block}.{MARK}" for block in blocks), ".messages[*].content[*].type")
 
 
-def marked_parts(body: ObjectNode) -> Iterator[ObjectNode]:
+def find_marked(body: values.Value) -> list[tuple[str, values.Value]]:
     """What carries a cache mark, in the order in which a provider reads a prompt: tools, system, messages.
 
-    A key of that name inside a tool's input or schema is data, not a mark, and is not looked at.
+    Each with the member of the body that it stands in. The body is a node or plain data, and so are its parts. A key
+    of that name inside a tool's input or schema is data, not a mark, and is not looked at.
     Source of the order: https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching
     """
+    found: list[tuple[str, values.Value]] = []
     for name in ("tools", "system"):
-        yield from _marked(body.get(name))
-    messages = body.get("messages")
-    if isinstance(messages, ListNode):
-        for message in messages.items:
-            if isinstance(message, ObjectNode):
-                yield from _marked(message.get("content"))
+        _find_marked(body.get(name), name, found)
+    for message in _parts(body.get("messages")):
+        if type(message) is dict or isinstance(message, ObjectNode):
+            _find_marked(message.get("content"), "messages", found)
+    return found
 
 
-def _marked(parts: values.Value) -> Iterator[ObjectNode]:
-    if not isinstance(parts, ListNode):
-        return
-    for part in parts.items:
-        if isinstance(part, ObjectNode):
-            if "content" in part.members and part.get("type") == "tool_result":
-                yield from _marked(part.get("content"))
-            if MARK in part.members and part.get(MARK) is not None:
-                yield part
+def _find_marked(parts: values.Value, name: str, found: list[tuple[str, values.Value]]) -> None:
+    for part in _parts(parts):
+        if type(part) is dict or isinstance(part, ObjectNode):
+            if part.get("type") == "tool_result":
+                _find_marked(part.get("content"), name, found)
+            mark = part.get(MARK)
+            if mark is not None and mark is not values.NIL:
+                found.append((name, part))
 
 
-def _chosen(marked: list[ObjectNode], body: ObjectNode, count: int, policy: str) -> set[int]:
+def _parts(value: values.Value) -> list[values.Value]:
+    if type(value) is list:
+        return value
+    return value.values() if isinstance(value, ListNode) else []
+
+
+def _choose(marked: list[tuple[str, values.Value]], count: int, policy: str) -> Collection[int]:
+    newest = range(len(marked) - 1, -1, -1)
     match policy:
         case "oldest":
-            return {id(part) for part in marked[:count]}
+            return range(count)
         case "ends":
-            return {id(part) for part in _ends(marked, body)[:count]}
+            # Last tool, last system block, the two newest of the messages; then whatever else is newest.
+            wanted = [
+                index
+                for name, most in (("tools", 1), ("system", 1), ("messages", 2))
+                for index in [index for index in newest if marked[index][0] == name][:most]
+            ]
+            return [*wanted, *(index for index in newest if index not in wanted)][:count]
         case _:
-            return {id(part) for part in marked[len(marked) - count :]}
-
-
-def _ends(marked: list[ObjectNode], body: ObjectNode) -> list[ObjectNode]:
-    # Last tool, last system block, the two newest of the messages; then whatever else is newest.
-    groups: dict[str, list[ObjectNode]] = {"tools": [], "system": [], "messages": []}
-    for part in marked:
-        top: values.Value = part
-        while top.parent is not None and top.parent is not body:
-            top = top.parent
-        groups[top.key].append(part)
-    wanted = groups["tools"][-1:] + groups["system"][-1:] + groups["messages"][:-3:-1]
-    seen = {id(part) for part in wanted}
-    return wanted + [part for part in reversed(marked) if id(part) not in seen]
+            return newest[:count]
 
 
 VERB = Verb(

@@ -20,14 +20,13 @@ def _merge(context: Context, place: Sequence[places.Place], key: str) -> None:
             continue
         context.spend(len(there))
         previous: ObjectNode | None = None
-        for item in there.items:
+        for item in there.values():
             if not isinstance(item, ObjectNode):
                 previous = None
                 continue
             if previous is not None and item.get(key) is not NIL and item.get(key) == previous.get(key):
                 _join(previous, item)
-                index = there.index(item)
-                there.arrange([other for other in there.items if other is not item], "-", str(index), item)
+                there.take_away((there.index(item),))
             else:
                 previous = item
 
@@ -37,13 +36,16 @@ def _join(first: ObjectNode, second: ObjectNode) -> None:
     blocks: list[values.Value] = []
     for content in contents:
         blocks += (
-            list(content) if isinstance(content, ListNode) else text_blocks(content) if isinstance(content, str) else []
+            content.values()
+            if isinstance(content, ListNode)
+            else text_blocks(content)
+            if isinstance(content, str)
+            else []
         )
     head = contents[0]
     if isinstance(head, ListNode):
-        added = [head.make(block) for block in blocks[len(head) :]]
-        for element in added:
-            head.arrange([*head.items, element], "+", str(len(head.items)), None, element)
+        for block in blocks[len(head) :]:
+            head.insert(len(head), block)
     else:
         first.put("content", blocks)
 

@@ -2,73 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 from ruleproxy.language.signatures import Binding, Choice, Condition, Example, Form, Place, Verb
 from ruleproxy.messages import places, values
-from ruleproxy.messages.nodes import ListNode, ObjectNode
+from ruleproxy.messages.lists import Judge, Lists
 from ruleproxy.verbs.blocks import leading
 from ruleproxy.verbs.context import Context
 
 
-def _move(
-    context: Context,
-    place: Sequence[places.Place],
-    condition: Callable[[values.Value], bool],
-    position: str,
-) -> None:
+def _move(context: Context, place: Lists, condition: Judge, position: str) -> None:
     texts = 0
-    for target in place:
-        there = target.read()
-        if not isinstance(there, ListNode):
-            texts += isinstance(there, str)
+    for there in place.found:
+        elements = place.elements(there)
+        if elements is None:
+            texts += isinstance(there, str | places.HeaderPlace)
             continue
-        items = there.items
-        context.spend(len(items))
-        moved = [item for item in items if condition(item if type(item) is ObjectNode else there.read(item))]
-        if not moved or len(moved) == len(items):
+        context.spend(len(elements))
+        judged = condition(elements)
+        if _stands(judged, position):
             continue
-        if items[: len(moved)] == moved if position == "first" else items[-len(moved) :] == moved:
-            continue
-        _bring(there, moved, position)
+        order = _arrange(elements, judged, position)
+        if order is not None:
+            place.open(there).arrange(order)
     if texts:
-        context.remark(f"{texts} of {len(place)} {'has' if texts == 1 else 'have'} string content, not visited")
+        word = "has" if texts == 1 else "have"
+        context.remark(f"{texts} of {len(place.found)} {word} string content, not visited")
 
 
-def _move_is_idle(
-    context: Context,
-    place: Sequence[values.Value],
-    condition: Callable[[list[values.Value]], list[bool]],
-    position: str,
-) -> bool:
+def _move_is_idle(context: Context, place: Lists, condition: Judge, position: str) -> bool:
     del context
-    for there in place:
-        if isinstance(there, list):
-            # In order: all that move stand at the end (or head) already.
-            moved = condition(there)
-            if True in moved and moved != sorted(moved, reverse=position == "first"):
-                return False
-    return True
+    return all(
+        _stands(condition(elements), position)
+        for there in place.found
+        if (elements := place.elements(there)) is not None
+    )
 
 
-def _bring(there: ListNode, moved: list[values.Value], position: str) -> None:
-    chosen = {id(item) for item in moved}
-    rest = [item for item in there.items if id(item) not in chosen]
+def _stands(judged: list[bool], position: str) -> bool:
+    """Whether all that are to move stand at the head or end already."""
+    count = judged.count(True)
+    if not count:
+        return True
+    return False not in (judged[:count] if position == "first" else judged[-count:])
+
+
+def _arrange(elements: list[values.Value], judged: list[bool], position: str) -> list[int] | None:
+    moved = [index for index, moves in enumerate(judged) if moves]
+    rest = [index for index, moves in enumerate(judged) if not moves]
     if position == "last":
-        arranged = rest + moved
-    else:
-        # Thinking that leads a turn has to go on leading it, whatever else comes first.
-        head = leading(there, ("thinking", "redacted_thinking"))
-        front = [item for item in there.items[:head] if id(item) not in chosen]
-        arranged = front + moved + rest[len(front) :]
-    if arranged == there.items:
-        return
-    if not there.text.journal.detailed:
-        there.arrange(arranged, ">", None)
-        return
-    before = {id(item): str(index) for index, item in enumerate(there.items)}
-    order = ", ".join(before[id(item)] for item in arranged)
-    there.arrange(arranged, ">", None, ", ".join(before.values()), order)
+        return rest + moved
+    if judged[0]:
+        return moved + rest
+    # Thinking that leads a turn has to go on leading it, whatever else comes first.
+    head = leading(elements, ("thinking", "redacted_thinking"))
+    front = [index for index in rest if index < head]
+    order = front + moved + rest[len(front) :]
+    return order if order != list(range(len(order))) else None
 
 
 VERB = Verb(
@@ -82,7 +70,7 @@ VERB = Verb(
             "move NAME in PLACE where CONDITION to first|last",
             {
                 "binding": Binding(),
-                "place": Place("list"),
+                "place": Place("list", each=True),
                 "condition": Condition(),
                 "position": Choice(("first", "last")),
             },

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 
 from ruleproxy.language.signatures import Binding, Condition, Example, Form, Place, Value, Verb
 from ruleproxy.language.types import ANY, STRING
 from ruleproxy.messages import places, values
+from ruleproxy.messages.lists import Judge, Lists
 from ruleproxy.messages.locations import find_members
 from ruleproxy.messages.nodes import ListNode, ObjectNode, plain
 from ruleproxy.messages.values import EditRefused
@@ -26,61 +27,55 @@ def _strip_is_idle(context: Context, place: Sequence[values.Value]) -> bool:
     return all((target.read() if isinstance(target, _NAMED) else target) is values.NIL for target in place)
 
 
-def _strip_from(context: Context, value: values.Value, place: Sequence[values.Value]) -> None:
-    unwanted = plain(value)
-    _strip_members(context, place, lambda member: values.equal(plain(member), unwanted))
+def _strip_from(context: Context, value: values.Value, place: Lists) -> None:
+    _strip_elements(context, place, _equal_to(value))
 
 
-def _strip_where(context: Context, place: Sequence[values.Value], condition: Callable[[values.Value], bool]) -> None:
-    _strip_members(context, place, condition)
+def _strip_where(context: Context, place: Lists, condition: Judge) -> None:
+    _strip_elements(context, place, condition)
 
 
-def _strip_from_is_idle(context: Context, value: values.Value, place: Sequence[values.Value]) -> bool:
+def _strip_from_is_idle(context: Context, value: values.Value, place: Lists) -> bool:
+    return _strip_where_is_idle(context, place, _equal_to(value))
+
+
+def _strip_where_is_idle(context: Context, place: Lists, condition: Judge) -> bool:
     del context
-    return not any(values.equal(member, value) for members in lists_of(place) for member in members)
-
-
-def _strip_where_is_idle(
-    context: Context, place: Sequence[values.Value], condition: Callable[[list[values.Value]], list[bool]]
-) -> bool:
-    del context
-    return not any(True in condition(members) for members in lists_of(place))
-
-
-def lists_of(place: Sequence[values.Value]) -> Iterator[list[values.Value]]:
-    """All these lists and comma lists; an object is no list, which fails the rule."""
-    for there in place:
+    for there in place.found:
         if isinstance(there, places.HeaderPlace):
-            there = there.values()
-        if isinstance(there, dict):
-            raise EditRefused("strip … in takes a list, this is an object")
-        if isinstance(there, list):
-            yield there
+            elements: list[values.Value] | None = [*there.values()]
+        else:
+            elements = place.elements(there)
+        if elements is not None:
+            if True in condition(elements):
+                return False
+        elif place.is_object(there):
+            return False
+    return True
 
 
-def _strip_members(context: Context, place: Sequence[places.Place], unwanted: Callable[[values.Value], bool]) -> None:
-    for target in place:
-        if isinstance(target, places.HeaderPlace):
-            members = target.values()
+def _equal_to(value: values.Value) -> Judge:
+    unwanted = plain(value)
+    return lambda elements: [values.equal(plain(element), unwanted) for element in elements]
+
+
+def _strip_elements(context: Context, place: Lists, unwanted: Judge) -> None:
+    for there in place.found:
+        elements = place.elements(there)
+        if elements is not None:
+            context.spend(len(elements))
+            # Judged first and taken away after: a condition may look at neighbours, which are still there.
+            judged = unwanted(elements)
+            if True in judged:
+                place.open(there).take_away([index for index, gone in enumerate(judged) if gone])
+        elif isinstance(there, places.HeaderPlace):
+            members = there.values()
             context.spend(len(members))
-            kept = [member for member in members if not unwanted(member)]
+            kept = [member for member, gone in zip(members, unwanted([*members]), strict=True) if not gone]
             if len(kept) < len(members):
-                target.headers.write_values(target.name, kept)
-            continue
-        there = target.read()
-        if isinstance(there, ListNode):
-            context.spend(len(there))
-            _strip_items(there, unwanted)
-        elif isinstance(there, ObjectNode):
+                there.headers.write_values(there.name, kept)
+        elif place.is_object(there):
             raise EditRefused("strip … in takes a list, this is an object")
-
-
-def _strip_items(node: ListNode, unwanted: Callable[[values.Value], bool]) -> None:
-    # Judged first and taken away after: a condition may look at neighbours, which are still there.
-    gone = [item for item in node.items if unwanted(item if type(item) is ObjectNode else node.read(item))]
-    for item in reversed(gone):
-        index = node.index(item)
-        node.arrange([other for other in node.items if other is not item], "-", str(index), item)
 
 
 _ALWAYS_NEEDED = frozenset({"model", "messages", "max_tokens"})
@@ -104,10 +99,12 @@ def _strip_at(context: Context, place: Sequence[places.Place], location: values.
 
 
 def _is_needed(root: values.Value, holder: values.Value, name: str) -> bool:
-    if holder is root and name in _ALWAYS_NEEDED:
+    if not isinstance(root, ObjectNode) or not isinstance(holder, ObjectNode):
+        return False
+    if root.is_same(holder) and name in _ALWAYS_NEEDED:
         return True
-    messages = root.get("messages") if isinstance(root, ObjectNode) else values.NIL
-    in_message = isinstance(holder, ObjectNode) and isinstance(messages, ListNode) and holder.parent is messages
+    messages = root.get("messages")
+    in_message = isinstance(messages, ListNode) and messages.is_same(holder.parent)
     return in_message and name in ("role", "content")
 
 
@@ -124,7 +121,7 @@ VERB = Verb(
         Form(
             "strip_from",
             "strip VALUE from PLACE",
-            {"value": Value(ANY), "place": Place("list")},
+            {"value": Value(ANY), "place": Place("list", each=True)},
             _strip_from,
             _strip_from_is_idle,
             lambda _: ("[*]",),
@@ -132,7 +129,7 @@ VERB = Verb(
         Form(
             "strip_where",
             "strip NAME in PLACE where CONDITION",
-            {"binding": Binding(), "place": Place("list"), "condition": Condition()},
+            {"binding": Binding(), "place": Place("list", each=True), "condition": Condition()},
             _strip_where,
             _strip_where_is_idle,
         ),

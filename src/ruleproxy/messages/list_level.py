@@ -1,0 +1,187 @@
+"""A list of a text that is read level by level (see `levels`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+from weakref import ref
+
+import msgspec
+from msgspec import Raw
+
+from ruleproxy.messages.journal import Kind
+from ruleproxy.messages.layout import Entry, Output, lay_out_list
+from ruleproxy.messages.levels import Level, write_level
+from ruleproxy.messages.nodes import ListNode, Node, Shown
+from ruleproxy.messages.object_level import ObjectLevel
+from ruleproxy.messages.values import EditRefused, Value, encode
+
+if TYPE_CHECKING:
+    from ruleproxy.messages.json_text import JsonText
+
+_decode_items: Final = msgspec.json.Decoder(list[Raw]).decode
+
+Item = Raw | Level
+"""An element, and its own handle: a level for a container, a slice of the text for a scalar."""
+
+
+class ListLevel(Level, ListNode):
+    """A list whose elements are levels and slices of the text."""
+
+    __slots__ = ("_source_items", "items", "original")
+
+    def __init__(
+        self,
+        text: JsonText,
+        parent: Callable[[], Node | None] | None,
+        key: str | None,
+        raw: Raw | None,
+        items: list[Any],
+    ) -> None:
+        self.text = text
+        self._parent = parent
+        self.key = key
+        self.raw = raw
+        self.touched = False
+        self._compact = self._entries = self._place = None
+        self._source_items = items
+        if items and type(items[0]) is dict:
+            me = ref(self)
+            opened: list[Item] = [ObjectLevel(text, me, None, None, members) for members in items]
+        else:
+            opened = [self._element(item) for item in items]
+        self.items = self.original = opened
+
+    def _element(self, raw: Raw) -> Item:
+        value = self.text.decode(raw, self, None)
+        return value if isinstance(value, Level) else raw
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def values(self) -> list[Value]:
+        """See `ListNode`."""
+        return [self.text.decode(item, self, None) if type(item) is Raw else item for item in self.items]
+
+    def handles(self) -> Sequence[Item]:
+        """See `ListNode`."""
+        return self.items
+
+    def handle_of(self, child: Node) -> Any:
+        """See `ListNode`."""
+        return child
+
+    def find(self, handle: Any, near: int = 0) -> int:
+        """See `ListNode`."""
+        items = self.items
+        if near < len(items) and items[near] is handle:
+            return near
+        return next((index for index, other in enumerate(items) if other is handle), -1)
+
+    def value_at(self, index: int) -> Value:
+        """See `ListNode`."""
+        item = self.items[index]
+        return self.text.decode(item, self, None) if type(item) is Raw else item
+
+    def replace(self, handle: Any, value: Value) -> Any:
+        """See `ListNode`."""
+        index = self.find(handle)
+        if index < 0:
+            raise EditRefused(f"an element of {self.pointer() or '/'} that was removed cannot be rewritten")
+        element = self._make(value)
+        items = self.items.copy()
+        items[index] = element
+        self._change(items, "~", str(index), handle, element)
+        return element
+
+    def insert(self, at: int, value: Value) -> None:
+        """See `ListNode`."""
+        element = self._make(value)
+        self._change([*self.items[:at], element, *self.items[at:]], "+", str(at), None, element)
+
+    def take_away(self, indexes: Sequence[int]) -> None:
+        """See `ListNode`."""
+        for index in reversed(indexes):
+            items = self.items.copy()
+            self._change(items, "-", str(index), items.pop(index))
+
+    def arrange(self, order: Sequence[int]) -> None:
+        """See `ListNode`."""
+        items = [self.items[index] for index in order]
+        if self.journal.detailed:
+            self._change(items, ">", None, ", ".join(map(str, range(len(items)))), ", ".join(map(str, order)))
+        else:
+            self._change(items, ">", None)
+
+    def _make(self, value: Value) -> Item:
+        return self._element(Raw(self.text.adopt(encode(value))))
+
+    def _change(
+        self, items: list[Item], kind: Kind, step: str | None, before: Shown = None, after: Shown = None
+    ) -> None:
+        self.journal.add(setattr, self, "items", self.items)
+        self.describe(kind, step, before, after)
+        self.items = items
+        self.touch()
+
+    def _layout(self) -> tuple[list[Entry], bytes, int]:
+        buffer, start = self.place()
+        if self._entries is None:
+            # The one-call opening of a list of objects has no slices of its elements: they are read here.
+            raws = _decode_items(self.source())
+            self._entries, _ = lay_out_list(buffer, start, raws)
+            for item, raw, entry in zip(self.original, raws, self._entries, strict=True):
+                if isinstance(item, Level):
+                    item.settle(buffer, entry.value_start, raw)
+        return self._entries, buffer, start
+
+    def locate(self, child: Level) -> None:
+        """See `Level`."""
+        if child.raw is None or any(item is child for item in self.original):
+            self._layout()
+
+    def key_of(self, child: Node) -> str:
+        """See `Node`."""
+        index = self.find(child)
+        return str(index) if index >= 0 else "-"
+
+    def _is_compact(self) -> bool:
+        return write_level(self._source_items) == self.source()
+
+    def level(self) -> tuple[list[Any], int]:
+        """See `Level`."""
+        known = {id(item) for item in self.original}
+        parts: list[Any] = []
+        fresh = 0
+        for item in self.items:
+            part: Any = item
+            if type(item) is ObjectLevel and not item.touched and item.raw is None:
+                part = item.original
+            elif isinstance(item, Level):
+                if item.touched and item.compact:
+                    part, new = item.level()
+                    fresh += new
+                elif item.touched:
+                    text, new = item.render()
+                    part = Raw(text)
+                    fresh += new
+                else:
+                    part = item.raw if item.raw is not None else Raw(item.source())
+            if id(item) not in known:
+                fresh += len(write_level(part)) + 1
+            parts.append(part)
+        return parts, fresh
+
+    def _write_runs(self, output: Output) -> None:
+        entries, buffer, start = self._layout()
+        places = {id(item): entry for item, entry in zip(self.original, entries, strict=True)}
+        output.begin(buffer, start, entries)
+        for item in self.items:
+            entry = places.get(id(item))
+            if entry is None:
+                output.added(None, item.render()[0] if isinstance(item, Level) else bytes(item))
+            elif isinstance(item, Level) and item.touched:
+                output.edited(entry, item.write)
+            else:
+                output.original(entry)
+        output.finish()
