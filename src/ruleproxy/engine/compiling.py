@@ -13,7 +13,8 @@ from types import CodeType
 from typing import Any
 
 from ruleproxy.engine.context import RunContext
-from ruleproxy.engine.expressions import ENVIRONMENT, CannotCompile, Expressions, Scope, looks_around
+from ruleproxy.engine.expressions import ENVIRONMENT, CannotCompile, Expressions, Scope
+from ruleproxy.engine.placing import Places
 from ruleproxy.engine.projection import Looks, action_looks, condition_looks
 from ruleproxy.engine.surroundings import NOWHERE
 from ruleproxy.language import syntax
@@ -143,7 +144,7 @@ class RuleCompiler:
         """One rule. Raises `CannotCompile` where the checker should have spoken, `EditRefused` for a bad literal."""
         flags = {flag.text for flag in node.flags}
         scope = Scope(self._constants, {}, {})
-        expressions = Expressions(self._vocabulary, self._parameters, self._surroundings)
+        expressions = Places(self._vocabulary, self._parameters, self._surroundings)
         writer = _Writer(expressions, self._vocabulary, find_lessons(node, self.source, self._vocabulary))
         writer.line("def act(c):", node.span)
         writer.block(node.body, scope.inner(), depth=0)
@@ -238,7 +239,7 @@ def _filename(source: Source, node: syntax.Rule) -> str:
 class _Writer:
     """Python lines of one rule and the spans they came from."""
 
-    def __init__(self, expressions: Expressions, vocabulary: Vocabulary, lessons: Mapping[int, Lesson]) -> None:
+    def __init__(self, expressions: Places, vocabulary: Vocabulary, lessons: Mapping[int, Lesson]) -> None:
         self.lines: list[str] = []
         self.spans: dict[int, Span] = {}
         self.probing = False
@@ -324,9 +325,7 @@ class _Writer:
             case Value() | Options() if not isinstance(argument, syntax.Word):
                 return self._expressions.source(argument, scope)
             case Place(each=True) if isinstance(argument, syntax.Path):
-                condition = node.arguments.get("condition")
-                nodes = isinstance(condition, syntax.Node) and looks_around(condition)
-                return self._expressions.lists(argument, scope, picture=self.probing, nodes=nodes)
+                return self._expressions.lists(argument, scope, _condition_of(node), picture=self.probing)
             case Place() if (
                 isinstance(argument, syntax.Path)
                 and self.probing
@@ -346,7 +345,16 @@ class _Writer:
                 name = f"{self._expressions.fresh()}_bound"
                 inner.names[binding.text] = name
                 inner.places.pop(binding.text, None)
-                return f"lambda them: [{self._expressions.condition_on(name, argument, inner)} for {name} in them]"
+                condition = self._expressions.condition_on(name, argument, inner)
+                return f"lambda lists: [{condition} for them in lists for {name} in them]"
             case Binding():
                 return None
         raise CannotCompile(argument, f"this is not what {node.verb} takes here")
+
+
+def _condition_of(node: syntax.Action) -> tuple[str, syntax.Expression] | None:
+    """The name and the condition that an action has for the elements of lists."""
+    binding, condition = node.arguments.get("binding"), node.arguments.get("condition")
+    if isinstance(binding, syntax.Word) and condition is not None and not isinstance(condition, syntax.Word):
+        return binding.text, condition
+    return None

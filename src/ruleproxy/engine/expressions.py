@@ -1,4 +1,4 @@
-"""Expressions and places of a rule, as Python source text."""
+"""Expressions of a rule, as Python source text."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from ruleproxy.engine.surroundings import NOWHERE
 from ruleproxy.language import syntax
 from ruleproxy.language.signatures import Function, Surroundings, Vocabulary
 from ruleproxy.language.types import BOOL
-from ruleproxy.language.walking import children
 from ruleproxy.messages import places
 from ruleproxy.messages.values import NIL
 
 # Roots as attributes of the context `c`: path of names -> source text. What stands behind `headers`, `query` and
 # `body` is a step of its own.
-_READS: Mapping[tuple[str, str], str] = {
+READS: Mapping[tuple[str, str], str] = {
     ("request", "method"): "{m}.method",
     ("request", "path"): "{m}.path",
     ("request", "raw_path"): "{m}.raw_path",
@@ -45,19 +44,7 @@ _READS: Mapping[tuple[str, str], str] = {
     ("failure", "kind"): "{m}.kind",
     ("failure", "error"): "{m}.error",
 }
-_BODIES: Mapping[str, str] = {"request": "body", "response": "body", "event": "data"}
-_WRITES: Mapping[tuple[str, str], str] = {
-    ("request", "method"): "c.request.write_method",
-    ("request", "path"): "c.request.write_path",
-    ("request", "raw_path"): "c.request.write_raw_path",
-    ("response", "status"): "c.response.write_status",
-    ("event", "type"): "c.event.write_type",
-    ("upstream", "url"): "c.request.write_url",
-    ("upstream", "base"): "c.request.upstream.become_base",
-    ("upstream", "name"): "c.request.upstream.become_name",
-    ("upstream", "timeout"): "c.request.upstream.write_timeout",
-    ("upstream", "sign"): "c.request.upstream.write_sign",
-}
+BODIES: Mapping[str, str] = {"request": "body", "response": "body", "event": "data"}
 _ROOTS: Mapping[str, str] = {
     "request": "c.request",
     "response": "c.response",
@@ -122,7 +109,8 @@ class Expressions:
         self.parameters = parameters
         self.constants: dict[str, Any] = {}
         self._temporaries = 0
-        self._elements: set[str] = set()
+        self.element_names: set[str] = set()
+        """Python names of elements of lists."""
 
     def constant(self, value: Any) -> str:
         """Source text for a value that is known at load time."""
@@ -153,7 +141,7 @@ class Expressions:
             case syntax.Binary():
                 return self._binary(node, scope)
             case syntax.Path():
-                return self._path(node, scope)
+                return self.path(node, scope)
         raise CannotCompile(node, "not an expression")
 
     def condition(self, node: syntax.Expression, scope: Scope) -> str:
@@ -163,7 +151,7 @@ class Expressions:
 
     def condition_on(self, name: str, node: syntax.Expression, scope: Scope) -> str:
         """The same for a condition on the elements of a list; `name` is the Python name of one."""
-        self._elements.add(name)
+        self.element_names.add(name)
         return self.condition(node, scope)
 
     def _is_bool(self, node: syntax.Expression) -> bool:
@@ -203,7 +191,7 @@ class Expressions:
                 literal = side.inner if isinstance(side, syntax.Group) else side
                 if isinstance(literal, syntax.Literal) and literal.kind in ("nil", "null", "bool"):
                     return f"({other} {'is' if operator == '==' else 'is not'} {self.source(side, scope)})"
-        if operator in ("==", "~=") and (_is_text(node.left) or _is_text(node.right)) and not self._versions(node):
+        if operator in ("==", "~=") and (is_text(node.left) or is_text(node.right)) and not self._versions(node):
             return f"({left} {'==' if operator == '==' else '!='} {right})"
         return _COMPARISONS[operator].format(l=left, r=right)
 
@@ -243,32 +231,34 @@ class Expressions:
                 return function.evaluate if function.name == "glob" else _refuse(argument, function)
         return function.prepare(*literals)
 
-    def _path(self, node: syntax.Path, scope: Scope) -> str:
+    def path(self, node: syntax.Path, scope: Scope) -> str:
+        """Source text for the value of a path, a list where it names many."""
         if isinstance(node.base, syntax.Call):
-            return self._steps(self._call(node.base, scope), node.steps, scope)
+            return self.steps(self._call(node.base, scope), node.steps, scope)
         name = node.base.name
         if name in scope.names:
-            return self._steps(scope.names[name], node.steps, scope)
+            return self.steps(scope.names[name], node.steps, scope)
         if name in scope.constants:
-            return self._steps(self.constant(scope.constants[name]), node.steps, scope)
+            return self.steps(self.constant(scope.constants[name]), node.steps, scope)
         if name == "parameters":
-            return self._steps(self.constant(self.parameters), node.steps, scope)
+            return self.steps(self.constant(self.parameters), node.steps, scope)
         return self._rooted(node, scope)
 
     def _rooted(self, node: syntax.Path, scope: Scope) -> str:
         assert isinstance(node.base, syntax.Name)
-        root, message, steps = self._root(node)
+        root, message, steps = self.root(node)
         if not steps or not isinstance(steps[0], syntax.Member):
             raise CannotCompile(node, f"`{node.base.name}` needs a field")
         field, rest = steps[0].name, steps[1:]
         if field in ("headers", "query") and rest:
-            return f"{message}.{field}.get({self._key(rest[0], scope)})"
-        read = _READS.get((root, field))
+            return f"{message}.{field}.get({self.key(rest[0], scope)})"
+        read = READS.get((root, field))
         if read is None:
             raise CannotCompile(steps[0], f"{root} has no field `{field}`")
-        return self._steps(read.format(m=message), rest, scope)
+        return self.steps(read.format(m=message), rest, scope)
 
-    def _root(self, node: syntax.Path) -> tuple[str, str, tuple[syntax.Step, ...]]:
+    def root(self, node: syntax.Path) -> tuple[str, str, tuple[syntax.Step, ...]]:
+        """The root that a path begins with, source text for its message, and the steps behind it."""
         assert isinstance(node.base, syntax.Name)
         root, steps = node.base.name, node.steps
         if root == "original":
@@ -280,7 +270,8 @@ class Expressions:
             raise CannotCompile(node, f"unknown name `{root}`")
         return root, _ROOTS[root], steps
 
-    def _key(self, step: syntax.Step, scope: Scope) -> str:
+    def key(self, step: syntax.Step, scope: Scope) -> str:
+        """Source text for the name that a step asks for."""
         match step:
             case syntax.Member():
                 return repr(step.name)
@@ -288,9 +279,10 @@ class Expressions:
                 return self.source(step.key, scope)
         raise CannotCompile(step, "a name is needed here")
 
-    def _steps(self, text: str, steps: tuple[syntax.Step, ...], scope: Scope) -> str:
+    def steps(self, text: str, steps: tuple[syntax.Step, ...], scope: Scope) -> str:
+        """Source text for what steps find in the value of another text."""
         many = False
-        if text in self._elements and steps and isinstance(steps[0], syntax.Member):
+        if text in self.element_names and steps and isinstance(steps[0], syntax.Member):
             # Mostly plain data, whose members can be read without a call: there are hundreds of elements.
             name = repr(steps[0].name)
             text = f"({text}.get({name}, NIL) if type({text}) is dict else member({text}, {name}))"
@@ -304,96 +296,8 @@ class Expressions:
                     text = f"any_depth_of_each({text})" if many else f"any_depth({text})"
                     many = True
                 case _:
-                    text = f"member{'_of_each' if many else ''}({text}, {self._key(step, scope)})"
+                    text = f"member{'_of_each' if many else ''}({text}, {self.key(step, scope)})"
         return text
-
-    def place(self, node: syntax.Path, scope: Scope) -> str:
-        """Source text that evaluates to the list of places that a path names."""
-        if isinstance(node.base, syntax.Call):
-            raise CannotCompile(node, "what a function gives is no place")
-        name = node.base.name
-        if name in scope.names:
-            if not node.steps:
-                if name not in scope.places:
-                    raise CannotCompile(node, f"`{name}` is no element of a list")
-                return f"[element_place({scope.places[name]})]"
-            return self._member_places(scope.names[name], node.steps, scope)
-        root, message, steps = self._root(node)
-        if not steps or not isinstance(steps[0], syntax.Member) or message.startswith("c.original"):
-            raise CannotCompile(node, f"`{name}` cannot be written")
-        field, rest = steps[0].name, steps[1:]
-        if field in ("headers", "query"):
-            kinds = {"headers": ("HeaderPlace", "HeadersPlace"), "query": ("QueryPlace", "QueryFieldsPlace")}[field]
-            key = f", {self._key(rest[0], scope)}" if rest else ""
-            return f"[{kinds[0] if rest else kinds[1]}({message}.{field}{key})]"
-        if field == _BODIES.get(root):
-            if not rest:
-                return f"[BodyPlace({message}.body)]"
-            if all(isinstance(step, syntax.Member | syntax.Index) for step in rest):
-                return f"body_member_place({message}.body, {self._names(rest, scope)})"
-            return self._member_places(f"{message}.body.root", rest, scope)
-        write = _WRITES.get((root, field))
-        if write is None or rest:
-            raise CannotCompile(node, f"`{name}.{field}` cannot be written")
-        read = _READS[(root, field)].format(m=message)
-        return f"[AttributePlace('{name}.{field}', lambda: {read}, {write})]"
-
-    def body_values(self, node: syntax.Path, scope: Scope) -> str | None:
-        """Source text for the list of values at the places in a body that a path names; None for other places."""
-        if not isinstance(node.base, syntax.Name):
-            return None
-        in_body = node.steps[:1] and isinstance(node.steps[0], syntax.Member) and node.steps[0].name == "body"
-        if node.base.name not in scope.names and not (node.base.name == "request" and in_body):
-            return None
-        many = any(isinstance(step, syntax.Every | syntax.AnyDepth) for step in node.steps)
-        text = self._path(node, scope)
-        return text if many else f"[{text}]"
-
-    def lists(self, node: syntax.Path, scope: Scope, *, picture: bool, nodes: bool) -> str:
-        """Source text for the `Lists` that a path names: in a `picture` of the body, or to be edited.
-
-        With `nodes` their elements are always nodes.
-        """
-        if picture and (values := self.body_values(node, scope)):
-            return f"picked_lists({values})"
-        if not isinstance(node.base, syntax.Name) or node.base.name in scope.names:
-            return f"place_lists({self.place(node, scope)})"
-        root, message, steps = self._root(node)
-        in_body = steps and isinstance(steps[0], syntax.Member) and steps[0].name == _BODIES.get(root)
-        if not in_body or nodes or not all(map(_is_written_out, steps)) or message.startswith("c.original"):
-            return f"place_lists({self.place(node, scope)})"
-        body = self.fresh()
-        return f"body_lists({message}.body, lambda {body}: {self._each_value(body, steps[1:], scope)})"
-
-    def _each_value(self, text: str, steps: tuple[syntax.Step, ...], scope: Scope) -> str:
-        # A value for each place, as `place` gives a place for each: nothing is left out where nothing stands.
-        last = max((index for index, step in enumerate(steps) if isinstance(step, syntax.Every)), default=-1)
-        if last < 0:
-            return f"[{self._steps(text, steps, scope)}]"
-        holders, rest = self._steps(text, steps[: last + 1], scope), steps[last + 1 :]
-        if not rest:
-            return holders
-        name = self.fresh()
-        self._elements.add(name)
-        return f"[{self._steps(name, rest, scope)} for {name} in {holders}]"
-
-    def _names(self, steps: tuple[syntax.Step, ...], scope: Scope) -> str:
-        return f"({', '.join(self._key(step, scope) for step in steps)},)"
-
-    def _member_places(self, text: str, steps: tuple[syntax.Step, ...], scope: Scope) -> str:
-        # What stands behind the last `[*]` or `[**]` may be made; what stands before it is only looked up.
-        last = max((i for i, step in enumerate(steps) if isinstance(step, syntax.Every | syntax.AnyDepth)), default=-1)
-        head, tail = steps[: last + 1], steps[last + 1 :]
-        if not tail:
-            if isinstance(steps[-1], syntax.AnyDepth):
-                raise CannotCompile(steps[-1], "`[**]` needs a member behind it")
-            holders = self._steps(text, steps[:-1], scope)
-            many = any(isinstance(step, syntax.Every | syntax.AnyDepth) for step in steps[:-1])
-            return f"element_places({holders if many else f'[{holders}]'})"
-        if not head:
-            return f"[member_place({text}, {self._names(tail, scope)})]"
-        name = self.fresh()
-        return f"[member_place({name}, {self._names(tail, scope)}) for {name} in {self._steps(text, head, scope)}]"
 
 
 def _literals(function: Function, node: syntax.Call) -> list[str]:
@@ -407,26 +311,14 @@ def _literals(function: Function, node: syntax.Call) -> list[str]:
     return found
 
 
-def looks_around(node: syntax.Node) -> bool:
-    """Whether an expression asks an element for more than what is in it, or for what is deep in it."""
-    match node:
-        case syntax.Call(function="previous" | "next") | syntax.AnyDepth():
-            return True
-        case _:
-            return any(looks_around(child) for child in children(node))
-
-
-def _is_written_out(step: syntax.Step) -> bool:
-    return isinstance(step, syntax.Member | syntax.Every) or (isinstance(step, syntax.Index) and _is_text(step.key))
-
-
-def _is_text(node: syntax.Expression) -> bool:
+def is_text(node: syntax.Expression) -> bool:
+    """Whether an expression is a string that is written out."""
     return isinstance(node, syntax.Literal) and node.kind == "string"
 
 
 def _holds_no_version(node: syntax.Expression) -> bool:
     # A field of a message: versions come out of functions, and may wait in locals.
-    return _is_text(node) or (isinstance(node, syntax.Path) and isinstance(node.base, syntax.Name) and bool(node.steps))
+    return is_text(node) or (isinstance(node, syntax.Path) and isinstance(node.base, syntax.Name) and bool(node.steps))
 
 
 def _refuse(argument: syntax.Expression, function: Function) -> Callable[..., Any]:

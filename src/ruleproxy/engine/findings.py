@@ -35,8 +35,8 @@ class Findings:
         return self.sides.notes
 
     @property
-    def reused(self) -> int:
-        """How many bytes of the client's body went out as they came."""
+    def reused(self) -> int | None:
+        """How many bytes of the client's body went out as they came; a detailed exchange counts them."""
         return self.sides.reused
 
     @property

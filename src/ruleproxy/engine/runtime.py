@@ -7,7 +7,7 @@ from typing import Any
 
 from ruleproxy.functions.models import Version
 from ruleproxy.messages.body import Body
-from ruleproxy.messages.lists import PICTURE, Lists
+from ruleproxy.messages.lists import Lists
 from ruleproxy.messages.nodes import ListNode, Node, ObjectNode, plain
 from ruleproxy.messages.places import BodyPlace, ElementPlace, HeaderPlace, MemberPlace, Place, kind_of
 from ruleproxy.messages.secrets import Secret, join
@@ -217,11 +217,10 @@ def element_places(values: Iterable[Value]) -> list[Place]:
     return [place for value in values if isinstance(value, ListNode) for place in _elements_of(value)]
 
 
-def body_lists(body: Body, find: Callable[[Value], list[Value]]) -> Lists:
+def body_lists(body: Body, find: Callable[[Value], list[Value]], *, apart: bool) -> Lists:
     """The lists of a body that `find` finds, in its plain data where there is some."""
-    root = body.root
-    data = root.plain_data() if isinstance(root, Node) else None
-    return Lists(find(root)) if data is None else Lists(find(data), root)
+    root, tree = body.root, body.tree
+    return Lists(find(root)) if tree is None or not tree.pure else Lists(find(tree.data), tree, apart=apart)
 
 
 def place_lists(places: Iterable[Place]) -> Lists:
@@ -231,4 +230,4 @@ def place_lists(places: Iterable[Place]) -> Lists:
 
 def picked_lists(found: list[Value]) -> Lists:
     """The lists of a picture of a body (see `projection`), which are only looked at."""
-    return Lists(found, PICTURE)
+    return Lists(found, picked=True, apart=True)

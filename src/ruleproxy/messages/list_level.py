@@ -99,19 +99,15 @@ class ListLevel(Level, ListNode):
         element = self._make(value)
         self._change([*self.items[:at], element, *self.items[at:]], "+", str(at), None, element)
 
-    def take_away(self, indexes: Sequence[int]) -> None:
-        """See `ListNode`."""
-        for index in reversed(indexes):
-            items = self.items.copy()
-            self._change(items, "-", str(index), items.pop(index))
-
     def arrange(self, order: Sequence[int]) -> None:
         """See `ListNode`."""
-        items = [self.items[index] for index in order]
-        if self.journal.detailed:
-            self._change(items, ">", None, ", ".join(map(str, range(len(items)))), ", ".join(map(str, order)))
-        else:
-            self._change(items, ">", None)
+        left = [self.items[index] for index in order]
+        for index in sorted(set(range(len(self.items))).difference(order), reverse=True):
+            items = self.items.copy()
+            self._change(items, "-", str(index), items.pop(index))
+        if left != self.items:
+            before = {id(item): str(index) for index, item in enumerate(self.items)}
+            self._change(left, ">", None, ", ".join(before.values()), ", ".join(before[id(item)] for item in left))
 
     def _make(self, value: Value) -> Item:
         return self._element(Raw(self.text.adopt(encode(value))))

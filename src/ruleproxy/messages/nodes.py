@@ -6,7 +6,7 @@ spells again byte for byte. Verbs and functions know only what is here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, Union
 
 from msgspec import Raw
@@ -57,17 +57,6 @@ class Node:
 
         False proves nothing: the name may stand in a string, or an edit or an escape may hide one.
         """
-        raise NotImplementedError
-
-    def plain_data(self) -> Any:
-        """The dict or list that this node stands on, to be looked at and never changed; None where there is none.
-
-        What is in it is what reading the node gives, containers as dicts and lists. `reopen` makes nodes of those.
-        """
-        return None
-
-    def reopen(self, data: Any) -> Any:
-        """A node for a container found in `plain_data`, to edit it; it knows no parent."""
         raise NotImplementedError
 
     def to_json(self) -> bytes:
@@ -169,12 +158,12 @@ class ListNode(Node):
         """Put a value in front of the element at an index, or behind the last one."""
         raise NotImplementedError
 
-    def take_away(self, indexes: Sequence[int]) -> None:
-        """Take the elements at these indexes, in order, away."""
-        raise NotImplementedError
+    def take_away(self, indexes: Collection[int]) -> None:
+        """Take the elements at these indexes away."""
+        self.arrange([index for index in range(len(self)) if index not in indexes])
 
     def arrange(self, order: Sequence[int]) -> None:
-        """Put the elements in this order of their indexes; all of them are named."""
+        """Leave the elements with these indexes, in this order; the others go."""
         raise NotImplementedError
 
 

@@ -21,6 +21,7 @@ import msgspec
 import orjson
 
 from ruleproxy.messages.journal import Journal
+from ruleproxy.messages.lists import Arranged
 from ruleproxy.messages.nodes import ListNode, Node, ObjectNode, escape_step
 from ruleproxy.messages.values import NIL, EditRefused, Value, encode
 
@@ -67,27 +68,35 @@ class Tree:
             self.pure = self.pure and not isinstance(found, Node)
         return found
 
-    def change_object(self, members: dict[str, Value], *, behind: bool = False) -> None:
-        """Be told that an object is about to change; `behind`: only by a member behind those of the root."""
-        self.journal.add(_restore_object, members, members.copy())
+    def begin(self, *objects: dict[str, Value], behind: bool = False) -> None:
+        """Be told that objects are about to change; `behind`: only by a member behind those of the root."""
+        self.journal.add(_restore_objects, [(members, members.copy()) for members in objects])
         self.edited = True
         self.opened_for = self.opened_for or not behind
 
-    def change_list(self, items: list[Value], order: Sequence[int], *fresh: Value) -> None:
-        """Arrange a list by the indexes of its elements; a fresh element has the index behind the last."""
-        before = items.copy()
-        self.journal.add(self._restore_list, items, before)
+    def arrange(self, changes: Sequence[Arranged]) -> None:
+        """Arrange lists. What is left out of an order goes."""
+        before = [(items, items.copy()) for items, _ in changes]
+        self.journal.add(self._restore_lists, before)
         self.edited = self.opened_for = True
-        pool = [*before, *fresh] if fresh else before
-        items[:] = [pool[index] for index in order]
-        if self._handles and (known := self._handles.get(id(items))) is not None:
-            kept = [*known[1], *map(_handle_for, fresh)]
-            known[1][:] = [kept[index] for index in order]
+        for (items, order), (_, kept) in zip(changes, before, strict=True):
+            items[:] = map(kept.__getitem__, order)
+            if self._handles and (known := self._handles.get(id(items))) is not None:
+                known[1][:] = map(known[1].copy().__getitem__, order)
 
-    def _restore_list(self, items: list[Value], before: list[Value]) -> None:
-        items[:] = before
-        # Whoever had handles is undone as well.
-        self._handles.pop(id(items), None)
+    def insert(self, items: list[Value], order: Sequence[int], fresh: Value) -> None:
+        """Arrange a list with one element more, whose index is the one behind the last."""
+        self.journal.add(self._restore_lists, [(items, items.copy())])
+        self.edited = self.opened_for = True
+        items[:] = map([*items, fresh].__getitem__, order)
+        if self._handles and (known := self._handles.get(id(items))) is not None:
+            known[1][:] = map([*known[1], _handle_for(fresh)].__getitem__, order)
+
+    def _restore_lists(self, lists: list[tuple[list[Value], list[Value]]]) -> None:
+        for items, before in lists:
+            items[:] = before
+            # Whoever had handles is undone as well.
+            self._handles.pop(id(items), None)
 
     def handles(self, items: list[Value]) -> list[Any]:
         """A handle for each element: a container is its own, scalars get one once somebody asks."""
@@ -138,14 +147,6 @@ class Branch(Node):
         del name, count
         return False
 
-    def plain_data(self) -> Any:
-        """See `Node`."""
-        return self.data if self.tree.pure else None
-
-    def reopen(self, data: Any) -> Any:
-        """See `Node`."""
-        return self.tree.branch(data)
-
     def to_json(self) -> bytes:
         """See `Node`."""
         return encode(self.data)
@@ -184,7 +185,7 @@ class ObjectBranch(Branch, ObjectNode):
         if before is not NIL and encode(before) == data:
             return False
         adopted = self.tree.adopt(data, self, name)
-        self.tree.change_object(self.data, behind=self.data is self.tree.data and before is NIL)
+        self.tree.begin(self.data, behind=self.data is self.tree.data and before is NIL)
         self.data[name] = adopted
         return True
 
@@ -192,7 +193,7 @@ class ObjectBranch(Branch, ObjectNode):
         """See `ObjectNode`."""
         if name not in self.data:
             return False
-        self.tree.change_object(self.data)
+        self.tree.begin(self.data)
         del self.data[name]
         return True
 
@@ -202,7 +203,7 @@ class ObjectBranch(Branch, ObjectNode):
             return False
         if other in self.data:
             raise EditRefused(f"{self.pointer()}/{escape_step(other)} is there already")
-        self.tree.change_object(self.data)
+        self.tree.begin(self.data)
         members = {other if key == name else key: item for key, item in self.data.items()}
         self.data.clear()
         self.data.update(members)
@@ -260,22 +261,18 @@ class ListBranch(Branch, ListNode):
             raise EditRefused(f"an element of {self.pointer() or '/'} that was removed cannot be rewritten")
         fresh = self.tree.adopt(encode(value), self, None)
         count = len(self.data)
-        self.tree.change_list(self.data, [*range(index), count, *range(index + 1, count)], fresh)
+        self.tree.insert(self.data, [*range(index), count, *range(index + 1, count)], fresh)
         return self.tree.handles(self.data)[index]
 
     def insert(self, at: int, value: Value) -> None:
         """See `ListNode`."""
         fresh = self.tree.adopt(encode(value), self, None)
         count = len(self.data)
-        self.tree.change_list(self.data, [*range(at), count, *range(at, count)], fresh)
-
-    def take_away(self, indexes: Sequence[int]) -> None:
-        """See `ListNode`."""
-        self.tree.change_list(self.data, [index for index in range(len(self.data)) if index not in indexes])
+        self.tree.insert(self.data, [*range(at), count, *range(at, count)], fresh)
 
     def arrange(self, order: Sequence[int]) -> None:
         """See `ListNode`."""
-        self.tree.change_list(self.data, order)
+        self.tree.arrange(((self.data, order),))
 
     def key_of(self, child: Node) -> str:
         """See `Node`."""
@@ -294,9 +291,10 @@ def read_canonical(source: bytes) -> Value:
         return NIL
 
 
-def _restore_object(members: dict[str, Value], before: dict[str, Value]) -> None:
-    members.clear()
-    members.update(before)
+def _restore_objects(objects: list[tuple[dict[str, Value], dict[str, Value]]]) -> None:
+    for members, before in objects:
+        members.clear()
+        members.update(before)
 
 
 def _is_container(value: Value) -> bool:

@@ -17,7 +17,7 @@ def leading(blocks: Iterable[Value], kinds: Collection[str]) -> int:
     """How many blocks at the head of a content list are of these types."""
     count = 0
     for block in blocks:
-        if not isinstance(block, ObjectNode | dict) or block.get("type") not in kinds:
+        if not (type(block) is dict or isinstance(block, ObjectNode)) or block.get("type") not in kinds:
             break
         count += 1
     return count

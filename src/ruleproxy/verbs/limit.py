@@ -9,6 +9,7 @@ from ruleproxy.language.syntax import Action
 from ruleproxy.language.types import INT
 from ruleproxy.messages import places, values
 from ruleproxy.messages.nodes import ListNode, ObjectNode
+from ruleproxy.messages.tree import ObjectBranch
 from ruleproxy.messages.values import EditRefused
 from ruleproxy.verbs.context import Context
 
@@ -24,14 +25,19 @@ def _limit(context: Context, what: str, place: Sequence[places.Place], count: in
         body = target.read()
         if not isinstance(body, ObjectNode) or body.holds_at_most(MARK, count):
             continue
-        data = body.plain_data()
-        marked = find_marked(body if data is None else data)
+        tree = body.tree if isinstance(body, ObjectBranch) and body.tree.pure else None
+        marked = find_marked(body.data if tree is not None and isinstance(body, ObjectBranch) else body)
         if len(marked) > count:
             context.spend(len(marked) + len(marked) // 2)
             kept = _choose(marked, count, policy)
-            for index, (_, part) in enumerate(marked):
-                if index not in kept:
-                    (part if data is None else body.reopen(part)).remove(MARK)
+            dropped = [part for index, (_, part) in enumerate(marked) if index not in kept]
+            if tree is not None:
+                tree.begin(*dropped)
+            for part in dropped:
+                if tree is None:
+                    part.remove(MARK)
+                else:
+                    del part[MARK]
 
 
 def _limit_is_idle(

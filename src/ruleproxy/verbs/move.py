@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Final
+
 from ruleproxy.language.signatures import Binding, Choice, Condition, Example, Form, Place, Verb
 from ruleproxy.messages import places, values
-from ruleproxy.messages.lists import Judge, Lists
+from ruleproxy.messages.lists import Arrange, Judge, Lists, keep_orders
 from ruleproxy.verbs.blocks import leading
 from ruleproxy.verbs.context import Context
 
+_TEXTS: Final = (str, places.HeaderPlace)
+
 
 def _move(context: Context, place: Lists, condition: Judge, position: str) -> None:
-    texts = 0
-    for there in place.found:
-        elements = place.elements(there)
-        if elements is None:
-            texts += isinstance(there, str | places.HeaderPlace)
-            continue
-        context.spend(len(elements))
-        judged = condition(elements)
-        if _stands(judged, position):
-            continue
-        order = _arrange(elements, judged, position)
-        if order is not None:
-            place.open(there).arrange(order)
+    context.spend(place.count())
+    place.rearrange(condition, _ARRANGED[position])
+    texts = sum([isinstance(there, _TEXTS) for there in place.found])
     if texts:
         word = "has" if texts == 1 else "have"
         context.remark(f"{texts} of {len(place.found)} {word} string content, not visited")
@@ -30,33 +25,36 @@ def _move(context: Context, place: Lists, condition: Judge, position: str) -> No
 
 def _move_is_idle(context: Context, place: Lists, condition: Judge, position: str) -> bool:
     del context
-    return all(
-        _stands(condition(elements), position)
-        for there in place.found
-        if (elements := place.elements(there)) is not None
-    )
+    return place.is_arranged(condition, _ARRANGED[position])
 
 
-def _stands(judged: list[bool], position: str) -> bool:
-    """Whether all that are to move stand at the head or end already."""
-    count = judged.count(True)
-    if not count:
-        return True
-    return False not in (judged[:count] if position == "first" else judged[-count:])
+def _bring_to_end(_: list[values.Value], moves: bytes) -> Sequence[int] | None:
+    return _sort_to_end(moves)
 
 
-def _arrange(elements: list[values.Value], judged: list[bool], position: str) -> list[int] | None:
-    moved = [index for index, moves in enumerate(judged) if moves]
-    rest = [index for index, moves in enumerate(judged) if not moves]
-    if position == "last":
-        return rest + moved
-    if judged[0]:
-        return moved + rest
-    # Thinking that leads a turn has to go on leading it, whatever else comes first.
-    head = leading(elements, ("thinking", "redacted_thinking"))
-    front = [index for index in rest if index < head]
-    order = front + moved + rest[len(front) :]
-    return order if order != list(range(len(order))) else None
+def _bring_to_head(elements: list[values.Value], moves: bytes) -> Sequence[int] | None:
+    if not moves[0] and (head := leading(elements, ("thinking", "redacted_thinking"))):
+        # Thinking that leads a turn has to go on leading it, whatever else comes first.
+        front = [index for index in range(head) if not moves[index]]
+        order = [*front, *(index for index in _sort_to_head(moves) or () if index not in front)]
+        return order if order != sorted(order) else None
+    return _sort_to_head(moves)
+
+
+@keep_orders
+def _sort_to_end(moves: bytes) -> Sequence[int] | None:
+    # Sorting is stable: those that move keep their order, and so do the others.
+    order = sorted(range(len(moves)), key=moves.__getitem__)
+    return order if order != sorted(order) else None
+
+
+@keep_orders
+def _sort_to_head(moves: bytes) -> Sequence[int] | None:
+    order = sorted(range(len(moves)), key=moves.__getitem__, reverse=True)
+    return order if order != sorted(order) else None
+
+
+_ARRANGED: Final[Mapping[str, Arrange]] = {"first": _bring_to_head, "last": _bring_to_end}
 
 
 VERB = Verb(

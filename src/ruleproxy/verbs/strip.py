@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ruleproxy.language.signatures import Binding, Condition, Example, Form, Place, Value, Verb
 from ruleproxy.language.types import ANY, STRING
 from ruleproxy.messages import places, values
-from ruleproxy.messages.lists import Judge, Lists
+from ruleproxy.messages.lists import Judge, Lists, keep_orders
 from ruleproxy.messages.locations import find_members
 from ruleproxy.messages.nodes import ListNode, ObjectNode, plain
 from ruleproxy.messages.values import EditRefused
@@ -41,41 +41,41 @@ def _strip_from_is_idle(context: Context, value: values.Value, place: Lists) -> 
 
 def _strip_where_is_idle(context: Context, place: Lists, condition: Judge) -> bool:
     del context
-    for there in place.found:
-        if isinstance(there, places.HeaderPlace):
-            elements: list[values.Value] | None = [*there.values()]
-        else:
-            elements = place.elements(there)
-        if elements is not None:
-            if True in condition(elements):
-                return False
-        elif place.is_object(there):
-            return False
-    return True
+    headers = (there for there in place.found if isinstance(there, places.HeaderPlace))
+    return (
+        place.is_arranged(condition, _leave)
+        and not place.has_objects()
+        and not any(True in condition(([*header.values()],)) for header in headers)
+    )
 
 
 def _equal_to(value: values.Value) -> Judge:
     unwanted = plain(value)
-    return lambda elements: [values.equal(plain(element), unwanted) for element in elements]
+    return lambda lists: [values.equal(plain(element), unwanted) for elements in lists for element in elements]
 
 
 def _strip_elements(context: Context, place: Lists, unwanted: Judge) -> None:
+    context.spend(place.count())
+    # Each list is judged first and stripped after: a condition may look at neighbours, which are still there.
+    place.rearrange(unwanted, _leave)
+    if place.has_objects():
+        raise EditRefused("strip … in takes a list, this is an object")
     for there in place.found:
-        elements = place.elements(there)
-        if elements is not None:
-            context.spend(len(elements))
-            # Judged first and taken away after: a condition may look at neighbours, which are still there.
-            judged = unwanted(elements)
-            if True in judged:
-                place.open(there).take_away([index for index, gone in enumerate(judged) if gone])
-        elif isinstance(there, places.HeaderPlace):
+        if isinstance(there, places.HeaderPlace):
             members = there.values()
             context.spend(len(members))
-            kept = [member for member, gone in zip(members, unwanted([*members]), strict=True) if not gone]
+            kept = [member for member, gone in zip(members, unwanted((members,)), strict=True) if not gone]
             if len(kept) < len(members):
                 there.headers.write_values(there.name, kept)
-        elif place.is_object(there):
-            raise EditRefused("strip … in takes a list, this is an object")
+
+
+def _leave(_: list[values.Value], judged: bytes) -> Sequence[int] | None:
+    return _find_left(judged)
+
+
+@keep_orders
+def _find_left(judged: bytes) -> Sequence[int]:
+    return tuple(index for index, gone in enumerate(judged) if not gone)
 
 
 _ALWAYS_NEEDED = frozenset({"model", "messages", "max_tokens"})
