@@ -7,8 +7,9 @@ import logging
 import re
 import stat
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -16,7 +17,9 @@ import pytest
 from ruleproxy.captures.capture import Capture
 from ruleproxy.captures.finding import find_captures
 from ruleproxy.messages.message import Headers, Request
-from ruleproxy.proxy.capturing import Recorder, Recording, RecordingForwarder, RecordLimits
+from ruleproxy.proxy.capturing import Recorder, RecordLimits
+from ruleproxy.proxy.forwarding import Exchange
+from ruleproxy.proxy.recording import Recording, RecordingForwarder
 from ruleproxy.proxy.transport import SocketTransport
 from support.pass_through import PassThrough
 from support.recording_upstream import OK, Close, Pause, RecordingUpstream, Reset, Script, recording_upstream
@@ -64,6 +67,16 @@ def ask(path: bytes = b"/v1/messages", body: bytes = b'{"a":1}') -> Request:
     return Request("POST", path, b"beta=true", [(b"Host", b"proxy"), (b"X-Api-Key", KEY)], body)
 
 
+def wrap(
+    recorder: Recorder,
+    inner: Exchange,
+    request: Request,
+    trace: Callable[[], Any] | None = None,
+) -> Exchange:
+    """The exchange as one that is recorded, if the recorder takes it."""
+    return Recording(inner, request, (recorder,), recorder.body_limit, trace) if recorder.takes() else inner
+
+
 async def exchange(
     recorder: Recorder,
     transport: SocketTransport,
@@ -75,7 +88,7 @@ async def exchange(
     """One request through a recorded exchange."""
     request = request or ask()
     answer = CollectedAnswer(gone=gone)
-    recorded = recorder.wrap(PassThrough(request, upstream.url, b"/base"), request)
+    recorded = wrap(recorder, PassThrough(request, upstream.url, b"/base"), request)
     await RecordingForwarder(transport).forward(recorded, answer)
     return answer
 
@@ -219,7 +232,7 @@ async def test_traffic_does_not_wait_for_the_disk(
         for _ in range(5):
             request = ask()
             answer = CollectedAnswer()
-            recorded = recorder.wrap(PassThrough(request, upstream.url), request, hold_up)
+            recorded = wrap(recorder, PassThrough(request, upstream.url), request, hold_up)
             await RecordingForwarder(transport).forward(recorded, answer)
             assert answer.ended
         writing.set()
@@ -245,7 +258,7 @@ def test_a_recording_is_the_exchange_to_its_driver() -> None:
     request = ask()
     inner = PassThrough(request, "http://127.0.0.1:1")
     inner.patience = 2.5
-    recording = Recorder(Path("nowhere")).wrap(inner, request)
+    recording = wrap(Recorder(Path("nowhere")), inner, request)
     assert isinstance(recording, Recording)
     assert (recording.patience, recording.acted, recording.relaying) == (2.5, (), False)
     inner.relaying = True

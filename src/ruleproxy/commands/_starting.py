@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, TextIO
 from ruleproxy.language.counts import count
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ruleproxy.proxy.reloading import RulesInForce
     from ruleproxy.proxy.settings import Settings
 
@@ -26,19 +28,28 @@ def load_in_force(settings: Settings, *, named: bool) -> RulesInForce:
 
     Raises `CannotStart`.
     """
+    return _load(settings, settings.rules, "the rules", named=named)
+
+
+def load_shadow(settings: Settings) -> RulesInForce | None:
+    """The rules that are compared with those in force, loaded; None where there are none. Raises `CannotStart`."""
+    return _load(settings, settings.shadow, "the shadow rules", named=True) if settings.shadow else None
+
+
+def _load(settings: Settings, folders: tuple[Path, ...], what: str, *, named: bool) -> RulesInForce:
     from ruleproxy.proxy.assembly import declared_upstreams
     from ruleproxy.proxy.reloading import RulesInForce, describe_problems
 
-    missing = [folder for folder in settings.rules if not folder.exists()]
+    missing = [folder for folder in folders if not folder.exists()]
     if missing and named:
         raise CannotStart(2, f"no rules at {missing[0]}: no such file or folder")
-    in_force = RulesInForce(settings.rules, declared_upstreams(settings))
+    in_force = RulesInForce(folders, declared_upstreams(settings))
     if missing:
         return in_force
     loaded = in_force.load_first()
     if loaded.ruleset is None:
         problems = describe_problems(loaded, colour=sys.stderr.isatty())
-        raise CannotStart(1, f"the rules are broken: {count(loaded.errors, 'error')}\n{problems}")
+        raise CannotStart(1, f"{what} are broken: {count(loaded.errors, 'error')}\n{problems}")
     return in_force
 
 

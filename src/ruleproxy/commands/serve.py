@@ -24,6 +24,8 @@ import click
 @click.option("--record-bytes", metavar="N", help="Bytes of captures in the folder, at most (1 GiB).")
 @click.option("--record-body", metavar="N", help="Bytes of one body in a capture, at most (8 MiB).")
 @click.option("--record-paused", is_flag=True, help="Record only once the control page says so.")
+@click.option("--shadow", multiple=True, metavar="DIR", help="Rules to compare with those in force, not applied.")
+@click.option("--shadow-record", metavar="DIR", help="Write a few captures of each difference that they make.")
 @click.option("--log-format", metavar="text|json", help="How the line of each request looks.")
 @click.option("--base-path", metavar="PATH", help="What client paths begin with; it is not passed on.")
 @click.option("--allow-remote", is_flag=True, help="Allow an address that is not loopback.")
@@ -41,6 +43,8 @@ def command(
     record_bytes: str | None,
     record_body: str | None,
     record_paused: bool,
+    shadow: tuple[str, ...],
+    shadow_record: str | None,
     log_format: str | None,
     base_path: str | None,
     allow_remote: bool,
@@ -49,7 +53,7 @@ def command(
 
     Exit codes: 0 stopped, 1 the rules are broken or the address is taken, 2 usage.
     """
-    from ruleproxy.commands._starting import CannotStart, load_in_force, log_to
+    from ruleproxy.commands._starting import CannotStart, load_in_force, load_shadow, log_to
     from ruleproxy.proxy.assembly import assemble
     from ruleproxy.proxy.server import CannotListen, open_listener, run_server
     from ruleproxy.proxy.settings import BadSetting, read_settings
@@ -66,6 +70,8 @@ def command(
         "recording.bytes": record_bytes,
         "recording.body": record_body,
         "recording.paused": record_paused or None,
+        "shadow": shadow,
+        "shadow_record": shadow_record,
         "log_format": log_format,
         "base_path": base_path,
         "allow_remote": allow_remote or None,
@@ -79,6 +85,7 @@ def command(
         _stop(2, str(error))
     try:
         in_force = load_in_force(settings, named=bool(rules))
+        shadow_rules = load_shadow(settings)
     except CannotStart as error:
         _stop(error.code, str(error))
     try:
@@ -86,7 +93,7 @@ def command(
     except CannotListen as error:
         _stop(1, str(error))
     try:
-        app = assemble(settings, listener, in_force)
+        app = assemble(settings, listener, in_force, shadow_rules=shadow_rules)
     except BadSetting as error:
         _stop(2, str(error))
     except BadCondition as error:

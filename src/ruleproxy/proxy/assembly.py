@@ -20,13 +20,16 @@ from ruleproxy.messages.upstreams import Upstream
 from ruleproxy.proxy.access_log import AccessLog
 from ruleproxy.proxy.admin import make_control_app
 from ruleproxy.proxy.app import ProxyApp
-from ruleproxy.proxy.capturing import Recorder, RecordingForwarder, RecordLimits
+from ruleproxy.proxy.capturing import Recorder, RecordLimits
 from ruleproxy.proxy.forward_proxies import BadProxy
 from ruleproxy.proxy.forwarding import Exchange as ForwardedExchange
 from ruleproxy.proxy.forwarding import Forwarder
+from ruleproxy.proxy.recording import Recording, RecordingForwarder
 from ruleproxy.proxy.reloading import RulesInForce
 from ruleproxy.proxy.server import url_of
 from ruleproxy.proxy.settings import BadSetting, Settings
+from ruleproxy.proxy.shadowing import BODY_LIMIT as SHADOW_BODY_LIMIT
+from ruleproxy.proxy.shadowing import Shadow
 from ruleproxy.proxy.tls import BadTrust
 from ruleproxy.proxy.transport import SocketTransport
 from ruleproxy.rehearsal.conditions import Condition
@@ -39,14 +42,15 @@ def assemble(
     listener: socket.socket,
     rules: RulesInForce,
     *,
+    shadow_rules: RulesInForce | None = None,
     begin: Callable[[Request], Exchange] | None = None,
     log_to: int = 2,
 ) -> ProxyApp:
     """The application for `run_server`: every request goes through the rules that are in force when it comes.
 
-    Says `listening on URL` in the log once clients are served, and watches the rules from then on. `begin` makes
-    another exchange of a request than the usual one; `log_to` is the file descriptor of the line that each gets.
-    Raises `BadCondition` where what is recorded is chosen by none.
+    Says `listening on URL` in the log once clients are served, and watches the rules from then on. `shadow_rules` are
+    compared with them on what passes. `begin` makes another exchange of a request than the usual one; `log_to` is the
+    file descriptor of the line that each gets. Raises `BadCondition` where what is recorded is chosen by none.
     """
     url = url_of(listener)
     started = time.time()
@@ -55,6 +59,9 @@ def assemble(
     tasks: set[asyncio.Task[None]] = set()
 
     recorder = None if settings.record is None else make_recorder(settings.record, settings, rules)
+    shadow = None if shadow_rules is None else make_shadow(settings, rules, shadow_rules)
+    keepers: list[Recorder | Shadow] = [keeper for keeper in (recorder, shadow) if keeper is not None]
+    body_limit = SHADOW_BODY_LIMIT if recorder is None else recorder.body_limit
 
     def make_exchange(request: Request, *, detailed: bool = False) -> Exchange:
         return Exchange(
@@ -67,10 +74,12 @@ def assemble(
             learned=rules.learned,
         )
 
-    def begin_recorded(request: Request) -> ForwardedExchange:
-        exchange = make_exchange(request, detailed=True)
-        assert recorder is not None
-        return recorder.wrap(exchange, request, lambda: to_dict(trace_exchange(exchange)))
+    def begin_kept(request: Request) -> ForwardedExchange:
+        taking = [keeper for keeper in keepers if keeper.takes()]
+        if not taking:
+            return make_exchange(request)
+        exchange = make_exchange(request, detailed=recorder in taking)
+        return Recording(exchange, request, taking, body_limit, lambda: to_dict(trace_exchange(exchange)))
 
     def show_status() -> dict[str, object]:
         return {
@@ -80,16 +89,24 @@ def assemble(
             "upstreams": {upstream.name: upstream.origin + upstream.base for upstream in upstreams},
             **rules.status(),
             **({} if recorder is None else {"recording": recorder.status()}),
+            **({} if shadow is None else {"shadow": shadow.status()}),
         }
 
     def start() -> None:
         tasks.add(asyncio.get_running_loop().create_task(rules.watch()))
         _log.info("%s", rules.describe())
+        if shadow is not None:
+            tasks.add(asyncio.get_running_loop().create_task(shadow.rules.watch()))
+            _log.info("in shadow: %s", shadow.rules.describe())
         _log.info("listening on %s", url)
 
-    forwarder = Forwarder if recorder is None else RecordingForwarder
+    def stop() -> None:
+        for keeper in keepers:
+            keeper.close()
+
+    forwarder = RecordingForwarder if keepers else Forwarder
     return ProxyApp(
-        begin or (make_exchange if recorder is None else begin_recorded),
+        begin or (begin_kept if keepers else make_exchange),
         forwarder(make_transport(settings)),
         AccessLog(log_to, settings.log_format),
         control=make_control_app(show_status, lambda: rules.learned.text, recorder),
@@ -97,7 +114,7 @@ def assemble(
         timeouts=settings.timeouts,
         base_path=settings.base_path,
         on_start=start,
-        on_stop=None if recorder is None else recorder.close,
+        on_stop=stop if keepers else None,
     )
 
 
@@ -112,6 +129,16 @@ def make_recorder(folder: Path, settings: Settings, rules: RulesInForce) -> Reco
         wanted=None if condition is None else condition.holds,
         paused=asked.paused,
     )
+
+
+def make_shadow(settings: Settings, live: RulesInForce, rules: RulesInForce) -> Shadow:
+    """What compares a second set of rules with the live one."""
+
+    def known() -> list[bytes]:
+        return [secret.encode() for in_force in (live, rules) for secret in in_force.current.secrets]
+
+    samples = None if settings.shadow_record is None else Recorder(settings.shadow_record, known=known)
+    return Shadow(rules, declared_upstreams(settings), samples=samples, known=known)
 
 
 def make_transport(settings: Settings) -> SocketTransport:

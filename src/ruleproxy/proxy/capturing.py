@@ -11,34 +11,16 @@ import logging
 import os
 import re
 import threading
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import httpx
-
-from ruleproxy.captures.assembling import KeptBody, assemble_request, assemble_response
-from ruleproxy.captures.capture import Capture, CapturedFailure, CapturedRequest, CapturedResponse
+from ruleproxy.captures.capture import Capture
 from ruleproxy.captures.redaction import mask_capture
 from ruleproxy.captures.writing import render_capture, write_whole
-from ruleproxy.engine.events import (
-    Action,
-    Cut,
-    Data,
-    End,
-    Event,
-    Head,
-    Send,
-    UpstreamData,
-    UpstreamFailed,
-    UpstreamHead,
-)
-from ruleproxy.messages.message import Headers, Request
-from ruleproxy.proxy.forwarding import Answer, Exchange, Forwarder
-from ruleproxy.wire.headers import frame_request
+from ruleproxy.proxy.recording import Recording, show_time
 
 _log = logging.getLogger("ruleproxy")
 
@@ -95,14 +77,14 @@ class Recorder:
         self._files, self._total = self._measure()
         self._full = False
 
-    def wrap(self, exchange: Exchange, request: Request, trace: Callable[[], Any] | None = None) -> Exchange:
-        """The exchange as one that is recorded; itself where it is not, and once the folder is full.
+    @property
+    def body_limit(self) -> int:
+        """Bytes of one body that are recorded."""
+        return self._limits.body
 
-        `trace` is asked after the end, in the recorder's thread, for what the rules did (JSON values).
-        """
-        if self._full or self._paused or not self._choose():
-            return exchange
-        return Recording(exchange, request, self, self._limits.body, trace)
+    def takes(self) -> bool:
+        """Whether the exchange that begins now is recorded."""
+        return not (self._full or self._paused) and self._choose()
 
     def _choose(self) -> bool:
         # Every so many-th, not by chance: what is recorded of the same traffic is the same.
@@ -159,26 +141,8 @@ class Recorder:
             capture = recording.assemble()
             if self._wanted is not None and not self._wanted(capture):
                 self._unfit += 1
-                return
-            capture = mask_capture(capture, self._known())
-            text = render_capture(capture)
-            if self._files >= self._limits.files or self._total + len(text) > self._limits.total:
-                self._full = True
-                self._dropped += 1
-                limit = f"{self._limits.files} files, {self._limits.total} bytes"
-                self._report(
-                    "full", f"the captures in {self.folder} have reached their limit ({limit}): no more are recorded"
-                )
-                return
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._total += write_whole(self.folder / self._name(recording.started, capture.request.path), text)
-            self._files += 1
-            self._written += 1
-        except OSError as error:
-            self._dropped += 1
-            self._report(
-                "failed", f"captures cannot be written to {self.folder}: {(error.strerror or str(error)).lower()}"
-            )
+            else:
+                self.write(capture, recording.started)
         except Exception:  # noqa: BLE001 - whatever it was, the traffic goes on and the log says it
             self._dropped += 1
             if "unexpected" not in self._reported:
@@ -188,6 +152,30 @@ class Recorder:
             with self._lock:
                 self._waiting -= 1
                 self._waiting_bytes -= size
+
+    def write(self, capture: Capture, started: float) -> None:
+        """Write an exchange that began then, masked, as far as there is room; what cannot be is said in the log."""
+        capture = mask_capture(capture, self._known())
+        text = render_capture(capture)
+        if self._files >= self._limits.files or self._total + len(text) > self._limits.total:
+            self._full = True
+            self._dropped += 1
+            limit = f"{self._limits.files} files, {self._limits.total} bytes"
+            self._report(
+                "full", f"the captures in {self.folder} have reached their limit ({limit}): no more are recorded"
+            )
+            return
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._total += write_whole(self.folder / self._name(started, capture.request.path), text)
+        except OSError as error:
+            self._dropped += 1
+            self._report(
+                "failed", f"captures cannot be written to {self.folder}: {(error.strerror or str(error)).lower()}"
+            )
+            return
+        self._files += 1
+        self._written += 1
 
     def _name(self, started: float, path: bytes) -> str:
         self._number += 1
@@ -210,130 +198,3 @@ class Recorder:
         if kind not in self._reported:
             self._reported.add(kind)
             _log.warning("%s", message)
-
-
-class Recording:
-    """An exchange that keeps what passes through it. It is never `relaying`: then its driver would not show it."""
-
-    relaying = False
-
-    def __init__(
-        self, exchange: Exchange, request: Request, recorder: Recorder, limit: int, trace: Callable[[], Any] | None
-    ) -> None:
-        self.exchange = exchange
-        self.started = time.time()
-        self._clock = time.perf_counter()
-        self._now = 0.0
-        self._request = request
-        self._recorder = recorder
-        self._limit = limit
-        self._trace = trace
-        self._sent: Send | None = None
-        self._came: tuple[int, Headers] | None = None
-        self._came_body = KeptBody(limit)
-        self._failure: CapturedFailure | None = None
-        self._got: tuple[int, Headers] | None = None
-        self._got_body = KeptBody(limit)
-        self._complete = False
-        self._finished = False
-
-    @property
-    def patience(self) -> float | None:
-        """The exchange's own."""
-        return self.exchange.patience
-
-    @property
-    def acted(self) -> Sequence[str]:
-        """The exchange's own."""
-        return self.exchange.acted
-
-    @property
-    def remarks(self) -> Sequence[str]:
-        """The exchange's own."""
-        return self.exchange.remarks
-
-    @property
-    def size(self) -> int:
-        """Bytes that it keeps."""
-        sent = 0 if self._sent is None else len(self._sent.body)
-        return len(self._request.body) + sent + self._came_body.size + self._got_body.size
-
-    def begin(self) -> Sequence[Action]:
-        """The exchange's first actions."""
-        return self._keep_actions(self.exchange.begin())
-
-    def receive(self, event: Event) -> Sequence[Action]:
-        """The exchange's actions after an event."""
-        self._now = (time.perf_counter() - self._clock) * 1000
-        match event:
-            case UpstreamData(data):
-                self._came_body.add(self._now, data)
-            case UpstreamHead(status, headers):
-                self._came = (status, headers)
-            case UpstreamFailed(kind, message):
-                self._failure = CapturedFailure(kind, message)
-        return self._keep_actions(self.exchange.receive(event))
-
-    def finish(self) -> None:
-        """Have it written, once."""
-        if not self._finished:
-            self._finished = True
-            self._recorder.keep(self)
-
-    def assemble(self) -> Capture:
-        """The capture, nothing masked yet."""
-        request = self._request
-        return Capture(
-            assemble_request(request.method, request.target, request.headers, request.body, self._limit),
-            self._assemble_sent(),
-            self._assemble_answer(self._came, self._came_body, cut=self._failure is not None),
-            self._failure,
-            self._assemble_answer(self._got, self._got_body, cut=not self._complete),
-            {"acted": list(self.exchange.acted)} if self._trace is None else self._trace(),
-            show_time(self.started),
-        )
-
-    def _assemble_sent(self) -> CapturedRequest | None:
-        sent = self._sent
-        if sent is None:
-            return None
-        headers = frame_request(sent.headers, sent.method, httpx.URL(sent.origin).netloc, sent.body)
-        return assemble_request(sent.method, sent.target, headers, sent.body, self._limit, sent.origin)
-
-    @staticmethod
-    def _assemble_answer(head: tuple[int, Headers] | None, body: KeptBody, *, cut: bool) -> CapturedResponse | None:
-        return None if head is None else assemble_response(*head, body, cut=cut)
-
-    def _keep_actions(self, actions: Sequence[Action]) -> Sequence[Action]:
-        for action in actions:
-            match action:
-                case Data(data):
-                    self._got_body.add(self._now, data)
-                case Head(status, headers):
-                    self._got = (status, headers)
-                case Send():
-                    self._sent = action
-                    self._came, self._came_body, self._failure = None, KeptBody(self._limit), None
-                case End():
-                    self._complete = True
-                case Cut():
-                    self._complete = False
-        return actions
-
-
-class RecordingForwarder(Forwarder):
-    """A forwarder that has recorded exchanges written when they are over, however they ended."""
-
-    async def forward(self, exchange: Exchange, answer: Answer) -> None:
-        """Drive an exchange to its end; its file is written afterwards."""
-        try:
-            await super().forward(exchange, answer)
-        finally:
-            if isinstance(exchange, Recording):
-                exchange.finish()
-
-
-def show_time(seconds: float, *, compact: bool = False) -> str:
-    """A time in UTC with milliseconds; `compact` without what file names and sorting do not need."""
-    spelling = "%Y%m%dT%H%M%S" if compact else "%Y-%m-%dT%H:%M:%S"
-    return f"{time.strftime(spelling, time.gmtime(seconds))}.{int(seconds % 1 * 1000):03d}Z"

@@ -82,6 +82,8 @@ class Settings:
     base_path: str = "/"
     allow_remote: bool = False
     record: Path | None = None
+    shadow: tuple[Path, ...] = ()
+    shadow_record: Path | None = None
     log_format: LogFormat = "text"
     limits: Limits = field(default_factory=Limits)
     timeouts: Timeouts = field(default_factory=Timeouts)
@@ -109,6 +111,8 @@ _PLAIN: Final[Mapping[str, _Parser]] = {
     "base_path": parse_base_path,
     "allow_remote": parse_switch,
     "record": parse_path,
+    "shadow": parse_paths,
+    "shadow_record": parse_path,
     "log_format": parse_log_format,
     **{f"limits.{item.name}": parse_size for item in fields(Limits)},
     **{f"timeouts.{item.name}": parse_seconds for item in fields(Timeouts)},
@@ -138,7 +142,9 @@ _OF_SECRET: Final[Mapping[str, _Parser]] = {
 SOURCES: Final = Sources(
     plain=tuple(_PLAIN),
     tables=MappingProxyType({"upstreams": tuple(_OF_UPSTREAM), "secrets": tuple(_OF_SECRET)}),
-    paths=frozenset({"rules", "record", "ca_file", "client_certificate", "client_key", "file"}),
+    paths=frozenset(
+        {"rules", "record", "shadow", "shadow_record", "ca_file", "client_certificate", "client_key", "file"}
+    ),
 )
 """The names that settings have."""
 

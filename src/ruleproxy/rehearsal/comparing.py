@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from ruleproxy.captures.capture import Capture
 from ruleproxy.captures.reading import BadCapture
@@ -14,7 +14,7 @@ from ruleproxy.engine.ruleset import Ruleset
 from ruleproxy.engine.running import Outcome
 from ruleproxy.messages.journal import Edit, Kind
 from ruleproxy.messages.upstreams import Upstream
-from ruleproxy.rehearsal.differences import compare_answers, compare_requests
+from ruleproxy.rehearsal.differences import Answer, Outgoing, compare_answers, compare_requests
 from ruleproxy.rehearsal.rules import RulesAt
 from ruleproxy.rehearsal.running import Run, run_capture
 
@@ -71,6 +71,26 @@ class ComparingWork:
         return Compared(source.name, problem=problem)
 
 
+class Ran(Protocol):
+    """An exchange after it ran, with whatever rules: see `Run`."""
+
+    @property
+    def sent(self) -> Outgoing | None:
+        """What went out last; None where a rule answered."""
+
+    @property
+    def answer(self) -> Answer | None:
+        """What the client got; None where that is not known."""
+
+    @property
+    def unanswered(self) -> str:
+        """Why that is not known."""
+
+    @property
+    def outcomes(self) -> Sequence[Outcome]:
+        """What every rule did."""
+
+
 class Comparer:
     """Compares captures under two sets of rules."""
 
@@ -86,22 +106,28 @@ class Comparer:
         except BadCapture as bad:
             return Compared(source.name, problem=bad.problem, place=bad.place)
         old, new = self._run(capture, detailed=False)
+        return Compared(source.name, self.compare(old, new, lambda: capture))
+
+    def compare(self, old: Ran, new: Ran, capture: Callable[[], Capture]) -> tuple[Difference, ...]:
+        """What differs between two runs of an exchange, one under each set, and which rules make it so.
+
+        `capture` gives the exchange where it has to be looked at closely.
+        """
         found = list(_merge(compare_runs(old, new)))
         if not found:
-            return Compared(source.name)
+            return ()
         rules = self._find_rules(capture, found, old, new)
-        named = (
+        return tuple(
             Difference(d.part, d.kind, d.where, d.before, d.after, names, d.places, d.alike)
             for d, names in zip(found, rules, strict=True)
         )
-        return Compared(source.name, tuple(named))
 
     def _run(self, capture: Capture, *, detailed: bool) -> tuple[Run, Run]:
         old, new = (run_capture(capture, rules, self._declared, detailed=detailed) for rules in self._rulesets)
         return old, new
 
     def _find_rules(
-        self, capture: Capture, found: Sequence[Difference], old: Run, new: Run
+        self, capture: Callable[[], Capture], found: Sequence[Difference], old: Ran, new: Ran
     ) -> tuple[tuple[str, ...], ...]:
         # Most captures differ in the same places because of the same rules: only the first one is looked at closely.
         key = (
@@ -111,12 +137,12 @@ class Comparer:
         if key not in self._known:
             if len(self._known) >= _KNOWN:
                 self._known.clear()
-            acts = [_read_acts(run.outcomes) for run in self._run(capture, detailed=True)]
+            acts = [_read_acts(run.outcomes) for run in self._run(capture(), detailed=True)]
             self._known[key] = tuple(_blame(difference, *acts) for difference in found)
         return self._known[key]
 
 
-def compare_runs(old: Run, new: Run) -> Iterator[tuple[Part, Edit]]:
+def compare_runs(old: Ran, new: Ran) -> Iterator[tuple[Part, Edit]]:
     """Every difference of the outcomes: of what goes out, of what the client gets, of which rules fail."""
     sent, sends = old.sent, new.sent
     if sent is not None and sends is not None:
@@ -134,15 +160,15 @@ def compare_runs(old: Run, new: Run) -> Iterator[tuple[Part, Edit]]:
         yield "rules", Edit("~", f'rule "{name}"', *words)
 
 
-def _describe_sent(run: Run) -> str:
+def _describe_sent(run: Ran) -> str:
     if run.sent is not None:
         return f"sent to {run.sent.origin}"
-    return "answered here" if run.client is None else f"answered here with {run.client.status}"
+    return "answered here" if run.answer is None else f"answered here with {run.answer.status}"
 
 
-def _describe_answer(run: Run) -> str:
-    if run.client is not None:
-        return f"{run.client.status}"
+def _describe_answer(run: Ran) -> str:
+    if run.answer is not None:
+        return f"{run.answer.status}"
     return run.unanswered or "not recorded"
 
 
