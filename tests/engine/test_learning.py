@@ -320,6 +320,20 @@ end
     assert len(store) == 0
 
 
+def test_learned_rules_have_names_of_their_own() -> None:
+    """All of them can stand in one file."""
+    text = on_response(
+        """  strip request.body.a
+  strip request.body at capture(response.body.error.message ?? "", [[([a-z]+):]]) ?? ""
+  learn
+  retry"""
+    )
+    store, first = learn(text, {"model": "m", "a": 1, "b": 1}, refused("b"), TAKEN)
+    run(first.ruleset, store, {"model": "m", "c": 1}, refused("c"), TAKEN)
+    assert len({learned.rule.name for learned in store.rules}) == len(store) == 2
+    assert len(rules(store.text)) == 2
+
+
 def test_the_trace_shows_what_was_learned() -> None:
     """The text of the rule stands at its end."""
     store, exchange = learn(DELETE_EXTRA, {"model": "m", "a": 1}, refused("a"), TAKEN)

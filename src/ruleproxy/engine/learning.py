@@ -7,7 +7,7 @@ that was sent again, the recording becomes a rule (`teaching`), in force for lat
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -72,6 +72,8 @@ class LearnedRules:
             raise NotLearned(f"{beside} rules are learned for {lesson.model} at {lesson.upstream} already")
         if len(self._known) >= MOST_LEARNED_IN_ALL:
             raise NotLearned(f"{len(self._known)} rules are learned already")
+        alike = sum(replace(known.lesson, number=1).name == lesson.name for known in self._known.values())
+        lesson = replace(lesson, number=alike + 1)
         text, rule = load_lesson(lesson, self.secrets)
         learned = self._known[key] = LearnedRule(lesson, text, rule)
         self.candidates = Candidates(tuple(known.rule for known in self._known.values()))

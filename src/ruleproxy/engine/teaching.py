@@ -53,11 +53,13 @@ class Lesson:
     model: str
     body: str
     first: str
+    number: int = 1
 
     @property
     def name(self) -> str:
-        """The name of the rule."""
-        return f"learned: {self.rule}: {self.first} ({self.model} at {self.upstream})"
+        """The name of the rule; `number` tells it from others that begin alike."""
+        last = f" {self.number}" if self.number > 1 else ""
+        return f"learned: {self.rule}: {self.first} ({self.model} at {self.upstream}){last}"
 
     @property
     def text(self) -> str:

@@ -88,10 +88,15 @@ def check_content(writes: Sequence[Write]) -> None:
     for at, write in enumerate(writes):
         if write.action.form != "strip_where" or write.place not in (CONTENT, BLOCK) or not write.applies:
             continue
-        if any(fills_or_strips(later) for later in writes[at + 1 :] if later.rule.side.text == "request"):
+        if any(fills_or_strips(later) for later in writes[at + 1 :] if acts_after(write, later)):
             continue
         write.findings.add("RP621", "this may leave a message without content", write.path.span, "perhaps empty then",
                            help="strip message in request.body.messages where blank(message.content)")  # fmt: skip
+
+
+def acts_after(write: Write, later: Write) -> bool:
+    """Whether a later write is made to the same request: rules of the request side do not run again after a retry."""
+    return later.rule is write.rule or later.rule.side.text == write.rule.side.text == "request"
 
 
 def fills_or_strips(write: Write) -> bool:
