@@ -9,7 +9,7 @@ import pytest
 
 from ruleproxy.commands._documentation import make_pages
 from ruleproxy.engine.loading import load_rules
-from ruleproxy.engine.vocabulary import check_literal
+from ruleproxy.engine.vocabulary import check_literal, load_vocabulary
 from ruleproxy.language.checking import check_files
 from ruleproxy.language.diagnostics import Severity
 from ruleproxy.language.formatting import format_file
@@ -18,7 +18,6 @@ from ruleproxy.language.reporting import render_all
 from ruleproxy.language.source import Source
 from ruleproxy.rehearsal.testing import run_test
 from ruleproxy.resources import CHECKOUT
-from support.vocabulary import design_vocabulary
 
 DOCS = CHECKOUT / "docs"
 
@@ -46,7 +45,7 @@ def test_examples_are_right(place: str, text: str) -> None:
     tree, problems = parse(Source(place, text))
     assert render_all(problems) == ""
     assert format_file(tree) == text
-    findings = check_files([tree], design_vocabulary(), check_literal=check_literal)
+    findings = check_files([tree], load_vocabulary(), check_literal=check_literal)
     counted = [found for found in findings if found.severity is not Severity.NOTE and found.code != "RP801"]
     assert render_all(counted) == ""
 

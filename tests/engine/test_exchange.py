@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from ruleproxy.engine.arriving import Limits
 from ruleproxy.engine.events import (
     Action,
     Cut,
@@ -19,7 +20,7 @@ from ruleproxy.engine.events import (
     UpstreamHead,
     Waited,
 )
-from ruleproxy.engine.exchange import Exchange, Limits
+from ruleproxy.engine.exchange import Exchange
 from ruleproxy.engine.ruleset import EMPTY
 from ruleproxy.messages.message import Headers
 from support.running import answer, begin, declared, head_of, request, rules

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ruleproxy.engine.vocabulary import check_literal
+from ruleproxy.engine.vocabulary import check_literal, load_vocabulary
 from ruleproxy.language.checking import check_files
 from ruleproxy.language.diagnostics import Diagnostic, Severity
 from ruleproxy.language.parsing import parse
@@ -16,7 +16,6 @@ from ruleproxy.language.reading import source_from_text
 from ruleproxy.language.reporting import render, render_all, sort_diagnostics
 from support.golden import run_ruleproxy
 from support.mutations import MUTATIONS
-from support.vocabulary import design_vocabulary
 
 MILLION = 1_000_000
 RULE = b'rule "a" on request then\n  note "%s"\nend\n'
@@ -111,7 +110,7 @@ def find_all(text: str) -> list[Diagnostic]:
     """Everything that counts in a file, in the order in which it is shown."""
     tree, problems = parse(source_from_text("a.rules", text))
     found = check_files(
-        [tree], design_vocabulary(), upstreams=None, declared_parameters=None, check_literal=check_literal
+        [tree], load_vocabulary(), upstreams=None, declared_parameters=None, check_literal=check_literal
     )
     return sort_diagnostics(last for last in problems + found if last.severity is not Severity.NOTE)
 

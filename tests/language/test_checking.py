@@ -5,14 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from ruleproxy.engine.vocabulary import check_literal
+from ruleproxy.engine.vocabulary import check_literal, load_vocabulary
 from ruleproxy.language.checking import check_files
 from ruleproxy.language.codes import CODES
 from ruleproxy.language.diagnostics import Diagnostic
 from ruleproxy.language.parsing import parse
 from ruleproxy.language.reading import source_from_text
 from ruleproxy.language.reporting import render_all
-from support.vocabulary import design_vocabulary
 
 CASES = sorted((Path(__file__).parent.parent / "diagnostics" / "checker").glob("*.rules"))
 FINE = [path for path in CASES if "-fine" in path.stem]
@@ -29,7 +28,7 @@ def check(path: Path) -> list[Diagnostic]:
     tree, problems = parse(source_from_text(path.name, path.read_text(encoding="utf-8")))
     return problems + check_files(
         [tree],
-        design_vocabulary(),
+        load_vocabulary(),
         upstreams=UPSTREAMS,
         declared_parameters=None,
         check_literal=check_literal,

@@ -8,14 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ruleproxy.engine.vocabulary import check_literal
+from ruleproxy.engine.vocabulary import check_literal, load_vocabulary
 from ruleproxy.language.checking import check_files
 from ruleproxy.language.diagnostics import Diagnostic, Severity
 from ruleproxy.language.parsing import parse
 from ruleproxy.language.reading import source_from_text
 from ruleproxy.language.reporting import render, render_all
 from ruleproxy.language.signatures import Vocabulary
-from support.vocabulary import design_vocabulary
 
 HERE = Path(__file__).parent
 DRAFTS = frozenset({"model-list", "model-names", "tool-names"})
@@ -34,7 +33,7 @@ def check(*texts: str, parameters: frozenset[str] | None = None) -> list[Diagnos
     trees = [parse(source_from_text(f"{at}.rules", dedent(text)))[0] for at, text in enumerate(texts)]
     return check_files(
         trees,
-        design_vocabulary(),
+        load_vocabulary(),
         upstreams=UPSTREAMS,
         declared_parameters=parameters,
         check_literal=check_literal,
@@ -105,12 +104,12 @@ def test_origins_are_checked_where_they_are_known() -> None:
     rule = 'rule "a" on request then\n  rewrite upstream.url = "https://elsewhere.example/"\nend\n'
     assert codes(check(rule)) == ["RP340"]
     tree, _ = parse(source_from_text("a.rules", rule))
-    assert check_files([tree], design_vocabulary(), upstreams=None, declared_parameters=None) == []
+    assert check_files([tree], load_vocabulary(), upstreams=None, declared_parameters=None) == []
 
 
 def test_a_verb_that_this_version_lacks_is_unknown() -> None:
     """What the grammar reads and the vocabulary has not is said once, and drags nothing else along."""
-    whole = design_vocabulary()
+    whole = load_vocabulary()
     verbs = {name: verb for name, verb in whole.verbs.items() if name != "retry"}
     verbs["strip"] = replace(
         verbs["strip"], forms=tuple(form for form in verbs["strip"].forms if form.name != "strip_at")
@@ -172,7 +171,7 @@ def test_the_checker_never_raises(text: str) -> None:
     """Whatever tree the parser makes, it is checked, and every finding can be shown."""
     tree, _ = parse(source_from_text("mutated.rules", text))
     findings = check_files(
-        [tree], design_vocabulary(), upstreams=UPSTREAMS, declared_parameters=frozenset(), check_literal=check_literal
+        [tree], load_vocabulary(), upstreams=UPSTREAMS, declared_parameters=frozenset(), check_literal=check_literal
     )
     assert all(render(finding) for finding in findings)
 
@@ -199,5 +198,5 @@ def test_deep_nesting_is_checked() -> None:
     tree, problems = parse(source_from_text("deep.rules", text))
     assert problems == []
     assert len(tree.items) == 5
-    findings = check_files([tree], design_vocabulary(), upstreams=None, declared_parameters=None)
+    findings = check_files([tree], load_vocabulary(), upstreams=None, declared_parameters=None)
     assert all(finding.severity is not Severity.ERROR for finding in findings)

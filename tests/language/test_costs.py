@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from ruleproxy.engine.vocabulary import load_vocabulary
 from ruleproxy.language import syntax
 from ruleproxy.language.costs import find_cost
 from ruleproxy.language.effects import rule_effects
 from ruleproxy.language.parsing import parse
 from ruleproxy.language.source import Source
-from support.vocabulary import design_vocabulary
 
 
 def cost(body: str, condition: str = "", side: str = "request") -> str:
@@ -17,7 +17,7 @@ def cost(body: str, condition: str = "", side: str = "request") -> str:
     assert diagnostics == []
     rule = tree.items[0]
     assert isinstance(rule, syntax.Rule)
-    return find_cost(rule, rule_effects(rule, design_vocabulary()))
+    return find_cost(rule, rule_effects(rule, load_vocabulary()))
 
 
 LOOP = "for a in request.body.messages do\n  {}\nend"

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ruleproxy.engine.vocabulary import load_vocabulary
 from ruleproxy.language import syntax
 from ruleproxy.language.effects import Effects, rule_effects
 from ruleproxy.language.parsing import parse, parse_expression
 from ruleproxy.language.source import Source
-from support.vocabulary import design_vocabulary
 
 
 def effects_of(text: str) -> Effects:
@@ -16,7 +16,7 @@ def effects_of(text: str) -> Effects:
     assert problems == []
     rule = tree.items[0]
     assert isinstance(rule, syntax.Rule)
-    return rule_effects(rule, design_vocabulary())
+    return rule_effects(rule, load_vocabulary())
 
 
 def effects_of_condition(condition: str, flags: str = "") -> Effects:

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from ruleproxy.engine.vocabulary import check_literal
+from ruleproxy.engine.vocabulary import check_literal, load_vocabulary
 from ruleproxy.language.checking import check_files
 from ruleproxy.language.diagnostics import Diagnostic, Severity
 from ruleproxy.language.parsing import parse
 from ruleproxy.language.reading import source_from_text
 from support.pasting import paste, read_offer
-from support.vocabulary import design_vocabulary
 
 CASES = sorted(
     path for path in (Path(__file__).parent.parent / "diagnostics").glob("**/*.rules") if "-fine" not in path.stem
@@ -26,7 +25,7 @@ WRITTEN = ("RP101", "RP102", "RP103", "RP104")
 def find_all(text: str) -> list[Diagnostic]:
     """Everything that is wrong with a file."""
     tree, problems = parse(source_from_text("a.rules", text))
-    return problems + check_files([tree], design_vocabulary(), upstreams=UPSTREAMS, check_literal=check_literal)
+    return problems + check_files([tree], load_vocabulary(), upstreams=UPSTREAMS, check_literal=check_literal)
 
 
 def name_of(finding: Diagnostic) -> tuple[str, str]:

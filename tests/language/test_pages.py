@@ -6,7 +6,7 @@ import pytest
 
 from ruleproxy.engine.loading import load_rules
 from ruleproxy.engine.trace_text import render_trace
-from ruleproxy.engine.vocabulary import check_literal
+from ruleproxy.engine.vocabulary import check_literal, load_vocabulary
 from ruleproxy.language.checking import check_files
 from ruleproxy.language.codes import ALL_CODES, CODES
 from ruleproxy.language.diagnostics import Diagnostic
@@ -15,7 +15,6 @@ from ruleproxy.language.parsing import parse
 from ruleproxy.language.reading import source_from_bytes
 from ruleproxy.language.reporting import render_all
 from ruleproxy.rehearsal.testing import run_test
-from support.vocabulary import design_vocabulary
 
 UPSTREAMS = {"default": "https://llm.corp.example"}
 
@@ -26,7 +25,7 @@ def check(example: PageExample) -> list[Diagnostic]:
     if isinstance(source, Diagnostic):
         return [source]
     tree, problems = parse(source)
-    found = check_files([tree], design_vocabulary(), upstreams=UPSTREAMS, check_literal=check_literal)
+    found = check_files([tree], load_vocabulary(), upstreams=UPSTREAMS, check_literal=check_literal)
     return [*problems, *found]
 
 

@@ -15,7 +15,18 @@ from support.running import request, rules, send, value_of
 VERBS = load_vocabulary().verbs
 EXAMPLES = [(verb.name, example) for verb in VERBS.values() for example in verb.examples]
 # What has no effect that a message could show is tested with the exchange.
-WITHOUT_EXAMPLES = {"collect_stream", "drop", "emit", "fake_stream", "learn", "note", "respond", "retry", "stop"}
+WITHOUT_EXAMPLES = {
+    "collect_stream",
+    "drop",
+    "emit",
+    "fake_stream",
+    "learn",
+    "note",
+    "repair_stream",
+    "respond",
+    "retry",
+    "stop",
+}
 
 
 @pytest.mark.parametrize(("name", "example"), EXAMPLES, ids=lambda value: value if isinstance(value, str) else "")

@@ -87,6 +87,7 @@ def can_do(rule: CompiledRule) -> list[str]:
         "respond": effects.can_respond,
         "retry": effects.can_retry,
         "fake_stream": effects.can_fake,
+        **{name: name in effects.verbs for name in ("collect_stream", "repair_stream")},
         "drop": effects.can_drop,
         "refuse": rule.required,
     }

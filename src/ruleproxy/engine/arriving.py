@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from ruleproxy.messages.message import Headers
 from ruleproxy.wire.framing import Framing, claimed_framing, sniff
 
 Kind = Framing | Literal["whole"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one exchange may hold in memory."""
+
+    answer: int = 64 * 1024 * 1024
+    """Bytes of an answer that rules or a faked stream need whole."""
 
 
 class Arrival:

@@ -16,6 +16,7 @@ from ruleproxy.messages.message import Request, Response
 from ruleproxy.messages.upstreams import Upstream
 from ruleproxy.messages.values import NIL, EditRefused, Nil, Value
 from ruleproxy.wire.formats import Api, api_of
+from ruleproxy.wire.repair_stream_formats import REPAIRERS
 
 STEP_BUDGET = 200_000
 """How much one side of one message may cost, in elements visited and edits made."""
@@ -79,6 +80,7 @@ class Decisions:
     retried: bool = False
     dropped: bool = False
     collected: bool = False
+    repaired: bool = False
     emitted: tuple[Emitted, ...] = ()
     learns: bool = False
     recorded: tuple[Recorded, ...] = ()
@@ -229,6 +231,16 @@ class RunContext:
             self.remark("the request asks for no message")
         else:
             self._decide(collected=True)
+
+    def repair_stream(self) -> None:
+        """Repair the stream that the client asked for."""
+        if self.api not in REPAIRERS:
+            known = "Anthropic messages and OpenAI chat completions"
+            raise EditRefused(f"repair_stream repairs streams of {known}, this request is {self.api}")
+        if not wants_stream(self.original.request):
+            self.remark("the request asks for no stream")
+            return
+        self._decide(repaired=True)
 
     def retry(self) -> None:
         """Send the request again as it is now."""

@@ -24,9 +24,8 @@ reads another framing; where failure rules may act, its beginning is held first 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from ruleproxy.engine.arriving import Arrival, Gathering, Kind
+from ruleproxy.engine.arriving import Arrival, Gathering, Kind, Limits
 from ruleproxy.engine.collecting import collect
 from ruleproxy.engine.context import Decisions, Failure
 from ruleproxy.engine.events import (
@@ -47,6 +46,7 @@ from ruleproxy.engine.findings import Findings
 from ruleproxy.engine.holding import HELD_SECONDS, StreamStart, empty_stream
 from ruleproxy.engine.learning import LearnedRules
 from ruleproxy.engine.outlet import Outlet
+from ruleproxy.engine.repairing import StreamMaker
 from ruleproxy.engine.replying import Client, is_encoded, with_length
 from ruleproxy.engine.ruleset import Ruleset
 from ruleproxy.engine.running import Outcome, RequiredRuleFailed
@@ -57,15 +57,6 @@ from ruleproxy.messages.message import Request, Response
 from ruleproxy.messages.upstreams import Upstream
 from ruleproxy.wire.formats import error_type
 from ruleproxy.wire.framing import Framing
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one exchange may hold in memory."""
-
-    answer: int = 64 * 1024 * 1024
-    """Bytes of an answer that rules or a faked stream need whole."""
-
 
 _ANSWER_SIDES: Sequence[Side] = ("response", "event", "failure")
 _NO_BODY = frozenset({204, 304})
@@ -128,6 +119,7 @@ class Exchange(Findings):
             self._outlet.makes_stream = True
             self._ping_every = decisions.faked.ping_every
         self._collecting = self._collecting or decisions.collected
+        self._outlet.repairs = self._outlet.repairs or decisions.repaired
         self.patience = self._ping_every
         self._came = self._head = _NO_HEAD
         self._framing = self._phase = None
@@ -137,7 +129,8 @@ class Exchange(Findings):
     def _converts(self) -> bool:
         """Whether the client's answer has to be made of another kind of answer, without any rule."""
         asked, read = self.sides.outgoing_framing, self._client.framing
-        return self._faker is not None or self._collecting or (asked or read) is not (read or asked)
+        made = self._faker is not None or self._collecting or self._outlet.repairs
+        return made or (asked or read) is not (read or asked)
 
     def receive(self, event: Event) -> Sequence[Action]:
         """What follows an event."""
@@ -179,7 +172,8 @@ class Exchange(Findings):
         ruled = bool(self.sides.rules("response"))
         if self._faker is None:
             self.patience = None
-        if self._collecting if kind != "whole" else self._faker is not None or (ruled and not bodiless):
+        read = (ruled or self._outlet.repairs) and not bodiless
+        if self._collecting if kind != "whole" else self._faker is not None or read:
             self._phase = Gathering()
             return self._receive_data(held) if held else ()
         if ruled:
@@ -193,13 +187,12 @@ class Exchange(Findings):
 
     def _begin_stream(self, framing: Framing, held: bytes) -> Sequence[Action]:
         read, failing = self.sides.rules("event"), self.sides.rules("failure")
-        if is_encoded(self._came.headers):
-            if self._client.reads(framing) is not framing:
-                return self._outlet.fail(502, "api_error", "the upstream's stream is compressed and cannot be read")
+        encoded = is_encoded(self._came.headers)
+        if encoded and not self._outlet.repairs and self._client.reads(framing) is framing:
             if read or failing:
                 self.sides.remark("stream is compressed: its events were not read")
             self._framing = None
-        elif (failing or self.sides.learning.waits) and not self.sides.begun:
+        elif (failing or self.sides.learning.waits) and not self.sides.begun and not encoded:
             self._phase = StreamStart(framing)
             self.patience = HELD_SECONDS
             return self._receive_data(held) if held else ()
@@ -209,8 +202,14 @@ class Exchange(Findings):
         """Pass the answer on from here, first of all what was held of it; `sound` unless that shows an error."""
         if sound and self._head.status == self._came.status:
             self.sides.judge(Response(self._came.status, self._came.headers, b""), whole=False)
-        self._phase = self.patience = None
-        return (*self._outlet.open(self._head, self._came, self._framing), *self._outlet.pass_on(held))
+        self._phase = None
+        actions = self._outlet.open(self._head, self._came, self._framing)
+        return actions if self._is_over(actions) else (*actions, *self._pass_on(held))
+
+    def _pass_on(self, data: bytes) -> Sequence[Action]:
+        actions = self._outlet.pass_on(data)
+        self.patience = self._outlet.patience
+        return actions
 
     def _receive_data(self, data: bytes) -> Sequence[Action]:
         match self._phase:
@@ -230,7 +229,7 @@ class Exchange(Findings):
                 return self._outlet.fail(
                     502, "api_error", f"the upstream's answer is larger than {self._limits.answer} bytes"
                 )
-        return self._outlet.pass_on(data)
+        return self._pass_on(data)
 
     def _receive_end(self) -> Sequence[Action]:
         match self._phase:
@@ -280,12 +279,17 @@ class Exchange(Findings):
             response = Response(edited.status, lines, body)
         if response.status == came.status:
             self.sides.judge(came)
-        if self._faker is not None:
+        maker = StreamMaker(self._client, self.sides.context) if self._outlet.repairs else None
+        faker = self._faker or maker
+        if faker is not None:
             # Event rules do not see these events: response rules saw the whole body.
             try:
-                response = self._faker.answer(response, begun=self.sides.begun)
+                made = faker.answer(response, begun=self.sides.begun)
             except FakingError as error:
                 return self._outlet.fail(error.status, error.kind, str(error))
+            if faker is maker and made is not response:
+                self.sides.repairs = {"a whole answer": 1}
+            response = made
         return self._outlet.give(response)
 
     def _run_response(self, response: Response, *, streamed: bool) -> EditedResponse | Sequence[Action]:
@@ -293,6 +297,7 @@ class Exchange(Findings):
             edited, decisions = self.sides.run_response(response, streamed=streamed)
         except RequiredRuleFailed as failed:
             return self._outlet.fail(502, "api_error", str(failed))
+        self._outlet.repairs = self._outlet.repairs or decisions.repaired
         actions = self._carry_out(decisions)
         return edited if actions is None else actions
 
@@ -330,6 +335,8 @@ class Exchange(Findings):
                 actions = self._settle(arrival.believed, arrival.held)
                 begun = self._phase
                 return self._open(begun.held, sound=False) if isinstance(begun, StreamStart) else actions
+        if self._outlet.patience is not None:
+            return self._outlet.pass_on(b"", last=True)
         if self._faker is None or self._outlet.passing:
             return ()
         return (*self._outlet.begin(200, self._faker.headers([])), Data(self._faker.ping))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
-
 import msgspec
 
 from ruleproxy.engine.asking import request_model
@@ -11,6 +9,8 @@ from ruleproxy.engine.replying import Client, stream_headers
 from ruleproxy.engine.runtime import member
 from ruleproxy.messages.edited import EditedRequest
 from ruleproxy.messages.message import Headers, Response
+from ruleproxy.wire.content_coding import Inflater, content_coding
+from ruleproxy.wire.events import BadStreamError
 from ruleproxy.wire.fake_chat import fake_chat
 from ruleproxy.wire.fake_stream import fake_stream
 from ruleproxy.wire.formats import error_status, error_type
@@ -84,22 +84,15 @@ class StreamFaker:
 
 def decode_body(response: Response) -> bytes:
     """The body of an answer without its content coding. Raises `FakingError` where that cannot be undone."""
-    codings = b",".join(v for k, v in response.headers if k.lower() == b"content-encoding").strip().lower()
-    if codings in (b"", b"identity"):
+    coding = content_coding(response.headers)
+    if not coding:
         return response.body
-    if codings not in (b"gzip", b"x-gzip", b"deflate"):
-        raise FakingError(
-            502, "api_error", f"the upstream's answer has the content-encoding {codings.decode('latin-1')}"
-        )
-    inflater = zlib.decompressobj(47 if codings != b"deflate" else 15)
     try:
-        data = inflater.decompress(response.body, _INFLATED_LIMIT)
-    except zlib.error as error:
-        raise FakingError(502, "api_error", f"the upstream's compressed answer is damaged: {error}") from None
-    if inflater.unconsumed_tail:
-        raise FakingError(502, "api_error", f"the upstream's answer inflates to more than {_INFLATED_LIMIT} bytes")
-    if not inflater.eof:
-        raise FakingError(502, "api_error", "the upstream's compressed answer is damaged: its end is missing")
+        inflater = Inflater(coding, _INFLATED_LIMIT)
+        data = inflater.feed(response.body)
+        inflater.finish()
+    except BadStreamError as error:
+        raise FakingError(502, "api_error", str(error)) from None
     return data
 
 

@@ -9,6 +9,7 @@ from ruleproxy.engine.events import Send
 from ruleproxy.engine.ruleset import Ruleset
 from ruleproxy.engine.running import Outcome
 from ruleproxy.engine.sides import Sides
+from ruleproxy.wire.repair_stream import describe_repairs
 
 
 class Findings:
@@ -60,4 +61,5 @@ class Findings:
         failed = dict.fromkeys(f"failed: {o.rule.name}" for o in outcomes if o.verdict == "failed")
         retries = self.sides.attempts.retries
         retried = (f"retries {retries}",) if retries else ()
-        return (*failed, *self.sides.remarks, *retried, *self.sides.learning.remarks, *self.notes)
+        repaired = (f"repaired: {describe_repairs(self.sides.repairs)}",) if self.sides.repairs else ()
+        return (*failed, *self.sides.remarks, *repaired, *retried, *self.sides.learning.remarks, *self.notes)

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from ruleproxy.engine.context import Answer
 from ruleproxy.engine.events import Action, Cut, Data, End, Head, UpstreamHead
-from ruleproxy.engine.replying import Client, end_stream, reply, reply_error, stream_headers, without_length
+from ruleproxy.engine.replying import Client, end_stream, reply, reply_error
 from ruleproxy.engine.running import RequiredRuleFailed
 from ruleproxy.engine.sides import Sides
-from ruleproxy.engine.streaming import StreamPipeline
+from ruleproxy.engine.streaming import StreamPipeline, open_pipeline
 from ruleproxy.messages.message import Headers, Response
 from ruleproxy.messages.values import EditRefused
+from ruleproxy.wire.events import BadStreamError
 from ruleproxy.wire.formats import error_type
 from ruleproxy.wire.framing import Framing
 
@@ -20,12 +21,14 @@ class Outlet:
     """Makes the actions that answer one client.
 
     `relaying`: every further byte of the upstream's answer goes on as it comes. `makes_stream`: a stream is made here
-    of a whole answer, so what fails after its head went out can still be told as its last event.
+    of a whole answer, so what fails after its head went out can still be told as its last event. `repairs`: a stream
+    that passes is repaired.
     """
 
     def __init__(self, client: Client, sides: Sides) -> None:
         self.relaying = False
         self.makes_stream = False
+        self.repairs = False
         self._client = client
         self._sides = sides
         self._pipeline: StreamPipeline | None = None
@@ -35,6 +38,11 @@ class Outlet:
     def passing(self) -> bool:
         """Whether the upstream's answer goes on as it comes or through a pipeline."""
         return self.relaying or self._pipeline is not None
+
+    @property
+    def patience(self) -> float | None:
+        """Seconds of silence after which the answer that passes is to be ended; None: however long it takes."""
+        return None if self._pipeline is None else self._pipeline.patience
 
     def begin(self, status: int, headers: Headers) -> Sequence[Action]:
         """The head of the answer, unless it has begun."""
@@ -47,27 +55,27 @@ class Outlet:
         """Begin to pass an answer on: `head` of the answer that `came`, a stream of this framing if it is one."""
         headers = head.headers
         if framing is not None:
-            self._framing, ruled = self._client.reads(framing), bool(self._sides.rules("event"))
-            if self._framing is not framing:
-                headers = stream_headers(headers, self._framing)
-            if ruled or self._framing is not framing:
-                rules = self._sides.open_stream(Response(came.status, came.headers, b"")) if ruled else None
-                self._pipeline = StreamPipeline(framing, self._framing, rules)
-                headers = without_length(headers)
+            self._framing = self._client.reads(framing)
+            answer = Response(came.status, came.headers, b"")
+            try:
+                opened = open_pipeline(self._sides, self._client, framing, answer, headers, repair=self.repairs)
+            except BadStreamError as error:
+                return self.fail(502, "api_error", str(error))
+            self._pipeline, headers = opened
         self.relaying = self._pipeline is None
         return self.begin(head.status, headers)
 
-    def pass_on(self, data: bytes, *, last: bool = False) -> Sequence[Action]:
-        """Data of an answer that was opened; `last` ends it."""
+    def pass_on(self, data: bytes, *, last: bool = False, broken: str | None = None) -> Sequence[Action]:
+        """Data of an answer that was opened; `last` ends it, and `broken` says why if it is no end of its own."""
         pipeline = self._pipeline
         if pipeline is None:
             return (*((Data(data),) if data else ()), *((End(),) if last else ()))
         out = pipeline.feed(data)
         if last and pipeline.problem is None:
-            out += pipeline.finish()
+            out += pipeline.finish(broken)
         passed = (Data(out),) if out else ()
         if pipeline.problem is None:
-            if not last:
+            if not last and not pipeline.exhausted:
                 return passed
             self._close()
             return (*passed, End())
@@ -77,7 +85,9 @@ class Outlet:
         return (*passed, *end_stream(self._client, self._framing, "api_error", str(pipeline.problem)))
 
     def cut(self, message: str) -> Sequence[Action]:
-        """End an answer that cannot be completed, so that it shows."""
+        """End an answer that cannot be completed, so that it shows; a repaired stream is completed, or says so."""
+        if self._pipeline is not None and self._pipeline.repairer is not None:
+            return self.pass_on(b"", last=True, broken=message)
         self._close()
         self._sides.remark(message)
         return (Cut(),)
@@ -110,6 +120,9 @@ class Outlet:
         return (*self.begin(head.status, head.headers), *rest)
 
     def _close(self) -> None:
-        if self._pipeline is not None and self._pipeline.rules is not None:
-            self._sides.close_stream(self._pipeline.rules)
+        if self._pipeline is not None:
+            if self._pipeline.rules is not None:
+                self._sides.close_stream(self._pipeline.rules)
+            if self._pipeline.repairer is not None:
+                self._sides.repairs = self._pipeline.repairer.repairs.counts
         self._pipeline = None

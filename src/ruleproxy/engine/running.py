@@ -190,6 +190,8 @@ def _describe(before: Decisions, after: Decisions) -> tuple[str, ...]:
         found.append("fake_stream" + (f" with a ping every {every:g}s" if every else ""))
     if after.collected and not before.collected:
         found.append("collect_stream")
+    if after.repaired and not before.repaired:
+        found.append("repair_stream")
     found += [f"emit {event.type or 'an event'} {event.side}" for event in after.emitted[len(before.emitted) :]]
     if after.learns and not before.learns:
         found.append("learn")

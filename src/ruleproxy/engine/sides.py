@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -60,6 +60,7 @@ class Sides:
         self.attempts = Attempts()
         self.notes: tuple[str, ...] = ()
         self.remarks: tuple[str, ...] = ()
+        self.repairs: Mapping[str, int] = {}
         self.own_edits: tuple[Edit, ...] = ()
         self.reused: int | None = len(request.body)
         self.begun = False

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from ruleproxy.engine.context import STEP_BUDGET
@@ -62,6 +63,7 @@ class SideTrace:
 class Trace:
     """A whole exchange; `digest` is the hash of the rules. A side that ran again, after a retry, is there again.
 
+    `repairs` says what `repair_stream` did to the stream, and how often;
     `learned` are the texts of the rules that it taught, `not_learned` says what was not learned and why.
     """
 
@@ -69,6 +71,7 @@ class Trace:
     sides: tuple[SideTrace, ...]
     learned: tuple[str, ...] = ()
     not_learned: tuple[str, ...] = ()
+    repairs: Mapping[str, int] = field(default_factory=dict)
 
 
 def to_dict(trace: Trace) -> dict[str, Any]:

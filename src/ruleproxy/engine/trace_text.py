@@ -9,6 +9,7 @@ from ruleproxy.engine.running import FalseLeg
 from ruleproxy.engine.trace import BodyTrace, RuleTrace, SideTrace, Trace
 from ruleproxy.language.counts import count, group
 from ruleproxy.messages.journal import Edit
+from ruleproxy.wire.repair_stream import describe_repairs
 
 INDENT = " " * 13
 """As wide as the column of verdicts."""
@@ -30,6 +31,9 @@ def _lines(trace: Trace) -> Iterable[str]:
         if index:
             yield ""
         yield from _side(side, trace.digest)
+    if trace.repairs:
+        yield ""
+        yield f"stream  repaired: {describe_repairs(trace.repairs)}"
     for reason in trace.not_learned:
         yield ""
         yield _one_line(reason)

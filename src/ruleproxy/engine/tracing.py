@@ -33,6 +33,7 @@ def trace_exchange(exchange: Exchange) -> Trace:
         (_trace_request(exchange), *(_trace_pass(exchange, run) for run in later)),
         tuple(learned.text for learned in learning.learned),
         tuple(map(mask_text, learning.refusals)),
+        dict(exchange.sides.repairs),
     )
 
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ruleproxy import __version__
+from ruleproxy.engine.arriving import Limits as ExchangeLimits
 from ruleproxy.engine.exchange import Exchange
-from ruleproxy.engine.exchange import Limits as ExchangeLimits
 from ruleproxy.engine.trace import to_dict
 from ruleproxy.engine.tracing import trace_exchange
 from ruleproxy.messages.message import Request

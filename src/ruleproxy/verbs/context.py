@@ -34,6 +34,9 @@ class Context(Protocol):
     def collect_stream(self) -> None:
         """Ask the upstream for a stream and give it to the client as a whole answer."""
 
+    def repair_stream(self) -> None:
+        """Give the client a stream that conforms to its format."""
+
     def retry(self) -> None:
         """Send the request again as it is now; nothing after it in the rule runs."""
 

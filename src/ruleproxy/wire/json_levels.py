@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 
 import msgspec
 
@@ -98,6 +99,11 @@ def write_string(value: str, *, ascii_only: bool = False) -> bytes:
 def write_object(members: dict[str, bytes]) -> bytes:
     """An object of values that are JSON texts already."""
     return b"{" + b",".join(write_string(key) + b":" + value for key, value in members.items()) + b"}"
+
+
+def write_list(elements: Iterable[bytes]) -> bytes:
+    """A list of values that are JSON texts already."""
+    return b"[" + b",".join(elements) + b"]"
 
 
 def _reason(error: Exception) -> str:
