@@ -5,38 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.providers import COMPLETION, CONTENT, answer_in_its_format
+from support.providers import COMPLETION, CONTENT, answer_in_its_format, serve_modes
 from support.recording_upstream import ReceivedRequest, RecordingUpstream, recording_upstream
 from support.sdk_clients import CLIENTS
-from support.server_process import ServerProcess, server_process
+from support.server_process import ServerProcess
 
-MODES = """edition 1
-
-rule "faked" on request
-when request.headers["x-mode"] == "fake" then
-  fake_stream
-end
-
-rule "faked, with pings" on request
-when request.headers["x-mode"] == "pings" then
-  fake_stream { ping_every = 0.05s }
-end
-
-rule "collected" on request
-when request.headers["x-mode"] == "collect" then
-  collect_stream
-end
-
-rule "read on the way" on event
-when event.data.nothing == true then
-  drop
-end
-"""
 PACKS = {
     "messages-to-bedrock": "",
     "bedrock-to-messages": 'key = "k-1", ',
@@ -57,17 +34,11 @@ def servers(
     tmp_path_factory: pytest.TempPathFactory, upstream: RecordingUpstream
 ) -> Iterator[dict[str, ServerProcess]]:
     """One with nothing but the modes, and one for each pack that converts."""
-    rules = {"modes": MODES}
-    for pack, more in PACKS.items():
-        use = f'use "ruleproxy/{pack}" with {{ {more}url = "{upstream.url}" }}'
-        rules[pack] = MODES.replace("edition 1\n", f"edition 1\n\n{use}\n")
     with ExitStack() as stack:
-        running = {}
-        for name, text in rules.items():
-            folder: Path = tmp_path_factory.mktemp(name)
-            (folder / "rules").mkdir()
-            (folder / "rules" / "1.rules").write_text(text)
-            running[name] = stack.enter_context(server_process(folder, upstream.url))
+        running = {"modes": stack.enter_context(serve_modes(tmp_path_factory.mktemp("modes"), upstream.url))}
+        for pack, more in PACKS.items():
+            use = f'use "ruleproxy/{pack}" with {{ {more}url = "{upstream.url}" }}'
+            running[pack] = stack.enter_context(serve_modes(tmp_path_factory.mktemp(pack), upstream.url, use))
         yield running
 
 

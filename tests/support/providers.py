@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from ruleproxy.wire.bedrock import encode_exception
@@ -11,6 +14,7 @@ from ruleproxy.wire.fake_stream import fake_stream
 from ruleproxy.wire.formats import api_of, error_body, error_headers, error_status
 from ruleproxy.wire.framing import AWS_EVENT_STREAM, SERVER_SENT_EVENTS
 from support.recording_upstream import Close, Pause, ReceivedRequest, Script
+from support.server_process import ServerProcess, server_process
 
 CONTENT: list[dict[str, Any]] = [
     {"type": "text", "text": "héllo 😀"},
@@ -46,6 +50,39 @@ COMPLETION: dict[str, Any] = {
     ],
     "usage": {"prompt_tokens": 7, "completion_tokens": 9, "total_tokens": 16},
 }
+
+
+MODES = """edition 1
+
+rule "faked" on request
+when request.headers["x-mode"] == "fake" then
+  fake_stream
+end
+
+rule "faked, with pings" on request
+when request.headers["x-mode"] == "pings" then
+  fake_stream { ping_every = 0.05s }
+end
+
+rule "collected" on request
+when request.headers["x-mode"] == "collect" then
+  collect_stream
+end
+
+rule "read on the way" on event
+when event.data.nothing == true then
+  drop
+end
+"""
+
+
+@contextmanager
+def serve_modes(folder: Path, upstream: str, use: str = "") -> Iterator[ServerProcess]:
+    """A server whose clients say by `x-mode` how their message shall come; `use` a pack that converts."""
+    (folder / "rules").mkdir()
+    (folder / "rules" / "1.rules").write_text(MODES.replace("edition 1\n", f"edition 1\n\n{use}\n", 1))
+    with server_process(folder, upstream) as running:
+        yield running
 
 
 def answer_in_its_format(request: ReceivedRequest) -> Script:
