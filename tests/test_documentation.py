@@ -36,7 +36,9 @@ def find_examples(file: Path) -> list[tuple[str, str]]:
     return [(f"{file.name}:{text.count(chr(10), 0, block.start(1)) + 1}", block[1]) for block in blocks]
 
 
-EXAMPLES = [*find_examples(DOCS / "language.md"), *find_examples(DOCS / "examples.md")]
+EXAMPLES = [
+    example for name in ("language", "examples", "capabilities") for example in find_examples(DOCS / f"{name}.md")
+]
 
 
 @pytest.mark.parametrize(("place", "text"), EXAMPLES, ids=[place for place, _ in EXAMPLES])

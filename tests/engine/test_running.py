@@ -262,3 +262,18 @@ def test_a_message_that_no_rule_is_for() -> None:
         HEADERS,
         b"not JSON",
     )
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        'request.body.messages[*].content[*].input == { { host = "a" } }',
+        '{ request.body.messages } == { { { content = { { input = { host = "a" } } } } } }',
+        "{ a = first(request.body.messages) } == { a = last(request.body.messages) }",
+    ],
+)
+def test_lists_that_rules_make_are_compared_by_what_is_in_them(condition: str) -> None:
+    """Objects of the message in a list or an object of the rule's own equal the same ones written out."""
+    ruleset = rules(f'rule "r" on request when {condition} then\n  rewrite request.headers["x-same"] = "yes"\nend\n')
+    sent = request({"messages": [{"content": [{"input": {"host": "a"}}]}]})
+    assert send(ruleset, sent).headers == [(b"x-same", b"yes")]

@@ -70,10 +70,21 @@ def equals(left: Value, right: Value) -> bool:
     if isinstance(left, Version) or isinstance(right, Version):
         return _version(left) == _version(right) is not None
     if isinstance(left, Node | dict | list) or isinstance(right, Node | dict | list):
-        return equal(plain(left), plain(right))
+        return equal(_settle(left), _settle(right))
     if left is NIL or right is NIL:
         return left is right
     return equal(left, right)
+
+
+def _settle(value: Value) -> Value:
+    """A value without nodes, also where a list or an object of the rule's own holds them."""
+    match value:
+        case list():
+            return [_settle(item) for item in value]
+        case dict():
+            return {name: _settle(item) for name, item in value.items()}
+        case _:
+            return plain(value)
 
 
 def is_in(value: Value, holder: Value) -> bool:
