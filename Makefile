@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench docs tools clean
+.PHONY: demo test lint fuzz bench docs tools clean
 
 demo: $(VENV)/ready
 	$(BIN)/ruleproxy demo
@@ -23,6 +23,10 @@ lint: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# make fuzz INPUTS=10000 tries so many inputs of each kind; four times 2 500 take a few minutes.
+fuzz: $(VENV)/ready
+	PYTHONPATH=tests $(BIN)/python -m support.fuzzing $(INPUTS)
 
 # make bench OPTIONS="--only engine" measures a part; docs/benchmarks.md has the rest.
 bench: $(VENV)/ready

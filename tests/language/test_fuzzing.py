@@ -10,6 +10,7 @@ from ruleproxy.language.parsing import parse
 from ruleproxy.language.reading import source_from_bytes, source_from_text
 from ruleproxy.language.reporting import render_all
 from ruleproxy.language.source import Source
+from support.fuzzing import KINDS, make_trial
 
 EXAMPLES = sorted((Path(__file__).parent / "examples").glob("*.rules"))
 TEXTS = [path.read_text(encoding="utf-8") for path in EXAMPLES]
@@ -69,6 +70,12 @@ def test_arbitrary_bytes(data: bytes) -> None:
     source = source_from_bytes("any.rules", data)
     if isinstance(source, Source):
         check_answer(source.text)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_input_is_checked_and_formatted(kind: str) -> None:
+    """Text, bytes, made rules and broken ones: each finding has its place, what is formatted stays what it is."""
+    make_trial(kind, 100)()
 
 
 ODD = {

@@ -1,8 +1,18 @@
 """What is known of bodies: shapes, formats by path, and types that come together."""
 
-from typing import get_args
+from typing import Any, get_args, get_type_hints
 
+import anthropic.types as messages
+import anthropic.types.beta as betas
+import openai.types.chat as chat
+import openai.types.responses as responses
 import pytest
+from anthropic.types.beta import message_count_tokens_params
+from anthropic.types.beta import message_create_params as beta_create
+from anthropic.types.message_create_params import MessageCreateParamsBase
+from openai.types import CompletionUsage
+from openai.types.chat import completion_create_params
+from openai.types.responses import response_create_params
 
 from ruleproxy.language.roots import APIS, FRAMING
 from ruleproxy.language.schemas import Shape, Shapes, format_of, join, load_schemas, parse_type
@@ -78,3 +88,55 @@ def test_a_merged_shape_has_the_fields_of_all() -> None:
     assert merged.fields == {"a": of("int", "string"), "b": of("string", "nil")}
     assert merged.growth == "closed"
     assert shapes.make(Shape({"a": STRING}, "closed")) == names[1]
+
+
+def find_names(kind: Any) -> set[str]:
+    """The names of the fields of a type of a client's package: a model, a typed dictionary, or a union of such."""
+    if hasattr(kind, "model_fields"):
+        return {field.alias or name for name, field in kind.model_fields.items()}
+    if isinstance(kind, type):
+        return set(get_type_hints(kind)) if issubclass(kind, dict) else set()
+    return set().union(*map(find_names, get_args(kind)))
+
+
+KNOWN_TO_PACKAGES: dict[str, tuple[Any, ...]] = {
+    "anthropic.messages": (
+        MessageCreateParamsBase,
+        beta_create.MessageCreateParamsBase,
+        message_count_tokens_params.MessageCountTokensParams,
+    ),
+    "anthropic.block": (
+        messages.ContentBlockParam,
+        messages.ContentBlock,
+        betas.BetaContentBlockParam,
+        betas.BetaContentBlock,
+    ),
+    "anthropic.tool": (messages.ToolUnionParam, betas.BetaToolUnionParam),
+    "anthropic.tool_choice": (messages.ToolChoiceParam, betas.BetaToolChoiceParam),
+    "anthropic.thinking": (messages.ThinkingConfigParam, betas.BetaThinkingConfigParam),
+    "anthropic.answer": (messages.Message, betas.BetaMessage),
+    "anthropic.usage": (messages.Usage, messages.MessageDeltaUsage, betas.BetaUsage),
+    "anthropic.count": (messages.MessageTokensCount, betas.BetaMessageTokensCount),
+    "anthropic.message": (messages.MessageParam, betas.BetaMessageParam),
+    "models.entry": (messages.ModelInfo, betas.BetaModelInfo),
+    "openai.chat": (completion_create_params.CompletionCreateParamsBase,),
+    "openai.message": (chat.ChatCompletionMessageParam, chat.ChatCompletionMessage),
+    "openai.completion": (chat.ChatCompletion, chat.ChatCompletionChunk),
+    "openai.part": (chat.ChatCompletionContentPartParam,),
+    "openai.tool": (chat.ChatCompletionToolUnionParam,),
+    "openai.usage": (CompletionUsage,),
+    "openai.responses": (response_create_params.ResponseCreateParamsBase,),
+    "openai.response": (responses.Response,),
+    "openai.response_tool": (responses.ToolParam,),
+    "openai.response_event": (responses.ResponseStreamEvent,),
+}
+
+
+@pytest.mark.parametrize("shape", KNOWN_TO_PACKAGES)
+def test_what_is_known_to_the_packages_is_known_here(shape: str) -> None:
+    """Of the fields that the Anthropic and OpenAI packages know, nine of ten are in the schemas; a new one may lack."""
+    there = find_names(KNOWN_TO_PACKAGES[shape][0]).union(*map(find_names, KNOWN_TO_PACKAGES[shape][1:]))
+    missing = there - load_schemas().shapes[shape].fields.keys()
+    print(f"{shape} lacks {', '.join(sorted(missing)) or 'nothing'}")  # noqa: T201 (shown with -rA)
+    assert there
+    assert len(missing) <= len(there) // 10, sorted(missing)
