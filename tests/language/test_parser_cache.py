@@ -20,7 +20,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def parse_once() -> str:
     builder = Builder()
-    builder.begin(TEXT)
+    builder.begin(TEXT, 0)
     return repr(make_parser(grammar_text(), builder).parse(TEXT, start="file"))
 
 

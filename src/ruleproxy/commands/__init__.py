@@ -8,8 +8,6 @@ import pkgutil
 
 import click
 
-import ruleproxy
-
 
 class _LazyGroup(click.Group):
     """Every module of this package that does not begin with an underscore is a sub-command.
@@ -36,6 +34,6 @@ class _LazyGroup(click.Group):
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(ruleproxy.__version__, prog_name="ruleproxy")
+@click.version_option(package_name="ruleproxy", prog_name="ruleproxy")
 def main() -> None:
     """A reverse proxy whose behaviour is a folder of small, checked rules."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from pathlib import Path
@@ -35,6 +36,7 @@ def command(paths: tuple[Path, ...], strict: bool, shape: str, upstream: tuple[s
     """
     from ruleproxy.engine.loading import load_rules
 
+    gc.disable()  # the process ends with this: what becomes garbage on the way need not be looked for
     where = read_where(paths, upstream, config)
     loaded = load_rules(where.paths, where.upstreams, None)
     for item in loaded.unreadable:

@@ -13,50 +13,56 @@ from typing import Any, cast
 from lark import Token
 
 from ruleproxy.language import constants, foreign, syntax
-from ruleproxy.language.problems import Problem
+from ruleproxy.language.problems import Problem, move_problem
 from ruleproxy.language.source import Span
 
 Parts = list[Any]
 """Tokens and nodes: what the parser has typed already, Python cannot."""
 
 
-def span_of(part: Any) -> Span:
-    """Where a token or a node stands."""
-    if isinstance(part, Token):
-        return Span(cast(int, part.start_pos), cast(int, part.end_pos))
-    return cast(syntax.Node, part).span
-
-
-def span_between(first: Any, last: Any) -> Span:
-    """From the beginning of one part to the end of another."""
-    return Span(span_of(first).start, span_of(last).end)
-
-
-def word(token: Token) -> syntax.Word:
-    """A token that is a word of its form."""
-    return syntax.Word(span_of(token), str(token))
-
-
 class Builder:
-    """Builds the nodes of one chunk; `problems` gathers what is wrong inside of tokens that fit the grammar."""
+    """Builds the nodes of one chunk, as they stand in the file.
+
+    `problems` gathers what is wrong inside of tokens that fit the grammar.
+    """
 
     def __init__(self) -> None:
         self.text = ""
+        self.offset = 0
         self.problems: list[Problem] = []
 
-    def begin(self, text: str) -> None:
-        """A new chunk comes."""
+    def begin(self, text: str, offset: int) -> None:
+        """A new chunk comes, which begins that many characters further on in its file."""
         self.text = text
+        self.offset = offset
         self.problems = []
+
+    def chunk_problems(self) -> list[Problem]:
+        """The problems, counted from the beginning of the chunk."""
+        return [move_problem(problem, -self.offset) for problem in self.problems]
+
+    def span_of(self, part: Any) -> Span:
+        """Where a token or a node stands."""
+        if isinstance(part, Token):
+            return Span(cast(int, part.start_pos) + self.offset, cast(int, part.end_pos) + self.offset)
+        return cast(syntax.Node, part).span
+
+    def span_between(self, first: Any, last: Any) -> Span:
+        """From the beginning of one part to the end of another."""
+        return Span(self.span_of(first).start, self.span_of(last).end)
+
+    def word(self, token: Token) -> syntax.Word:
+        """A token that is a word of its form."""
+        return syntax.Word(self.span_of(token), str(token))
 
     def string_value(self, token: Token) -> str:
         """The value of a string token."""
-        return constants.read_string(str(token), span_of(token).start, self.problems)
+        return constants.read_string(str(token), self.span_of(token).start, self.problems)
 
     def action(self, parts: Parts, form: str, **arguments: syntax.Argument) -> syntax.Action:
         """A statement that begins with its verb."""
         verb = parts[0]
-        return syntax.Action(span_between(verb, parts[-1]), str(verb), span_of(verb), form, arguments)
+        return syntax.Action(self.span_between(verb, parts[-1]), str(verb), self.span_of(verb), form, arguments)
 
     # Items of a file
 
@@ -64,33 +70,35 @@ class Builder:
         return tuple(parts)
 
     def edition(self, parts: Parts) -> syntax.Edition:
-        number = constants.read_int(str(parts[1]), span_of(parts[1]).start, self.problems)
-        return syntax.Edition(span_between(parts[0], parts[1]), number)
+        number = constants.read_int(str(parts[1]), self.span_of(parts[1]).start, self.problems)
+        return syntax.Edition(self.span_between(parts[0], parts[1]), number)
 
     def use(self, parts: Parts) -> syntax.Use:
         parameters = parts[3] if len(parts) > 2 else None
-        return syntax.Use(span_between(parts[0], parts[-1]), self.string_value(parts[1]), span_of(parts[1]), parameters)
+        return syntax.Use(
+            self.span_between(parts[0], parts[-1]), self.string_value(parts[1]), self.span_of(parts[1]), parameters
+        )
 
     def rule(self, parts: Parts) -> syntax.Rule:
         then = next(at for at, part in enumerate(parts) if isinstance(part, Token) and part.type == "THEN")
         condition = parts[then - 1] if isinstance(parts[then - 1], syntax.Node) else None
         header = parts[3 : then if condition is None else then - 2]
-        side, *flags = [word(token) for token in header if token.type == "NAME"]
+        side, *flags = [self.word(token) for token in header if token.type == "NAME"]
         return syntax.Rule(
-            span_between(parts[0], parts[-1]),
+            self.span_between(parts[0], parts[-1]),
             self.string_value(parts[1]),
-            span_of(parts[1]),
+            self.span_of(parts[1]),
             side,
             tuple(flags),
             condition,
             tuple(parts[then + 1 : -1]),
-            span_of(parts[then]),
+            self.span_of(parts[then]),
         )
 
     # Statements
 
     def local(self, parts: Parts) -> syntax.Local:
-        return syntax.Local(span_between(parts[0], parts[3]), str(parts[1]), span_of(parts[1]), parts[3])
+        return syntax.Local(self.span_between(parts[0], parts[3]), str(parts[1]), self.span_of(parts[1]), parts[3])
 
     def rewrite(self, parts: Parts) -> syntax.Action:
         return self.action(parts, "rewrite", place=parts[1], value=parts[3])
@@ -111,14 +119,14 @@ class Builder:
         return self.action(parts, "strip_from", value=parts[1], place=parts[3])
 
     def strip_where(self, parts: Parts) -> syntax.Action:
-        return self.action(parts, "strip_where", binding=word(parts[1]), place=parts[3], condition=parts[5])
+        return self.action(parts, "strip_where", binding=self.word(parts[1]), place=parts[3], condition=parts[5])
 
     def add(self, parts: Parts) -> syntax.Action:
-        position = {"position": word(parts[4])} if len(parts) > 4 else {}
+        position = {"position": self.word(parts[4])} if len(parts) > 4 else {}
         return self.action(parts, "add", value=parts[1], place=parts[3], **position)
 
     def add_beside(self, parts: Parts) -> syntax.Action:
-        return self.action(parts, "add_beside", value=parts[1], side=word(parts[2]), neighbour=parts[3])
+        return self.action(parts, "add_beside", value=parts[1], side=self.word(parts[2]), neighbour=parts[3])
 
     def keep(self, parts: Parts) -> syntax.Action:
         return self.action(parts, "keep", names=parts[1], place=parts[3])
@@ -130,12 +138,12 @@ class Builder:
         return self.action(parts, "rename", place=parts[1], name=parts[3])
 
     def move(self, parts: Parts) -> syntax.Action:
-        binding, position = word(parts[1]), word(parts[7])
+        binding, position = self.word(parts[1]), self.word(parts[7])
         return self.action(parts, "move", binding=binding, place=parts[3], condition=parts[5], position=position)
 
     def limit(self, parts: Parts) -> syntax.Action:
-        policy = {"policy": word(parts[8])} if len(parts) > 6 else {}
-        return self.action(parts, "limit", what=word(parts[1]), place=parts[3], count=parts[5], **policy)
+        policy = {"policy": self.word(parts[8])} if len(parts) > 6 else {}
+        return self.action(parts, "limit", what=self.word(parts[1]), place=parts[3], count=parts[5], **policy)
 
     def fake_stream(self, parts: Parts) -> syntax.Action:
         options = {"options": parts[1]} if len(parts) > 1 else {}
@@ -151,11 +159,11 @@ class Builder:
         return self.action(parts, "note", message=parts[1])
 
     def emit(self, parts: Parts) -> syntax.Action:
-        return self.action(parts, "emit", event=parts[1], side=word(parts[2]))
+        return self.action(parts, "emit", event=parts[1], side=self.word(parts[2]))
 
     def loop(self, parts: Parts) -> syntax.For:
-        span = span_between(parts[0], parts[-1])
-        return syntax.For(span, str(parts[1]), span_of(parts[1]), parts[3], tuple(parts[5:-1]))
+        span = self.span_between(parts[0], parts[-1])
+        return syntax.For(span, str(parts[1]), self.span_of(parts[1]), parts[3], tuple(parts[5:-1]))
 
     def conditional(self, parts: Parts) -> syntax.If:
         inner, branches, otherwise = parts[3:-1], [], None
@@ -163,12 +171,12 @@ class Builder:
             otherwise = inner.pop()
         while inner and isinstance(inner[-1], syntax.Branch):
             branches.append(inner.pop())
-        end = span_of(inner[-1] if inner else parts[2]).end
-        first = syntax.Branch(Span(span_of(parts[0]).start, end), parts[1], tuple(inner))
-        return syntax.If(span_between(parts[0], parts[-1]), (first, *reversed(branches)), cast(Any, otherwise))
+        end = self.span_of(inner[-1] if inner else parts[2]).end
+        first = syntax.Branch(Span(self.span_of(parts[0]).start, end), parts[1], tuple(inner))
+        return syntax.If(self.span_between(parts[0], parts[-1]), (first, *reversed(branches)), cast(Any, otherwise))
 
     def elseif(self, parts: Parts) -> syntax.Branch:
-        return syntax.Branch(span_between(parts[0], parts[-1]), parts[1], tuple(parts[3:]))
+        return syntax.Branch(self.span_between(parts[0], parts[-1]), parts[1], tuple(parts[3:]))
 
     def otherwise(self, parts: Parts) -> tuple[syntax.Statement, ...]:
         return tuple(parts[1:])
@@ -178,32 +186,34 @@ class Builder:
     def test(self, parts: Parts) -> syntax.Test:
         givens = tuple(part for part in parts if isinstance(part, syntax.Given))
         expectations = tuple(part for part in parts if isinstance(part, syntax.Expect))
-        span = span_between(parts[0], parts[-1])
-        return syntax.Test(span, self.string_value(parts[1]), span_of(parts[1]), givens, expectations)
+        span = self.span_between(parts[0], parts[-1])
+        return syntax.Test(span, self.string_value(parts[1]), self.span_of(parts[1]), givens, expectations)
 
     def given_table(self, parts: Parts) -> syntax.Given:
-        return syntax.Given(span_between(parts[0], parts[2]), word(parts[1]), parts[2], None)
+        return syntax.Given(self.span_between(parts[0], parts[2]), self.word(parts[1]), parts[2], None)
 
     def given_capture(self, parts: Parts) -> syntax.Given:
-        return syntax.Given(span_between(parts[0], parts[3]), word(parts[1]), None, self.string_value(parts[3]))
+        return syntax.Given(
+            self.span_between(parts[0], parts[3]), self.word(parts[1]), None, self.string_value(parts[3])
+        )
 
     def expect_condition(self, parts: Parts) -> syntax.Expect:
-        return syntax.Expect(span_between(parts[0], parts[1]), parts[1], None, None)
+        return syntax.Expect(self.span_between(parts[0], parts[1]), parts[1], None, None)
 
     def expect_verdict(self, parts: Parts) -> syntax.Expect:
-        return syntax.Expect(span_between(parts[0], parts[2]), None, str(parts[1]), self.string_value(parts[2]))
+        return syntax.Expect(self.span_between(parts[0], parts[2]), None, str(parts[1]), self.string_value(parts[2]))
 
     def expect_stopped(self, parts: Parts) -> syntax.Expect:
-        return syntax.Expect(span_between(parts[0], parts[3]), None, "stopped_by", self.string_value(parts[3]))
+        return syntax.Expect(self.span_between(parts[0], parts[3]), None, "stopped_by", self.string_value(parts[3]))
 
     def expect_unchanged(self, parts: Parts) -> syntax.Expect:
-        return syntax.Expect(span_between(parts[0], parts[2]), None, "unchanged", parts[2])
+        return syntax.Expect(self.span_between(parts[0], parts[2]), None, "unchanged", parts[2])
 
     def expect_retried(self, parts: Parts) -> syntax.Expect:
         count = None
         if len(parts) > 2:
-            count = constants.read_int(str(parts[2]), span_of(parts[2]).start, self.problems)
-        return syntax.Expect(span_between(parts[0], parts[-1]), None, "retried", count)
+            count = constants.read_int(str(parts[2]), self.span_of(parts[2]).start, self.problems)
+        return syntax.Expect(self.span_between(parts[0], parts[-1]), None, "retried", count)
 
     # Expressions
 
@@ -213,88 +223,88 @@ class Builder:
         for at in range(1, len(parts), 2):
             operator, right = parts[at], cast(syntax.Expression, parts[at + 1])
             span = Span(left.span.start, right.span.end)
-            left = syntax.Binary(span, cast(Any, str(operator)), span_of(operator), left, right)
+            left = syntax.Binary(span, cast(Any, str(operator)), self.span_of(operator), left, right)
         return left
 
     def unary(self, parts: Parts) -> syntax.Unary:
-        return syntax.Unary(span_between(parts[0], parts[1]), cast(Any, str(parts[0])), parts[1])
+        return syntax.Unary(self.span_between(parts[0], parts[1]), cast(Any, str(parts[0])), parts[1])
 
     def group(self, parts: Parts) -> syntax.Group:
-        return syntax.Group(span_between(parts[0], parts[2]), parts[1])
+        return syntax.Group(self.span_between(parts[0], parts[2]), parts[1])
 
     def string(self, parts: Parts) -> syntax.Literal:
-        return syntax.Literal(span_of(parts[0]), "string", self.string_value(parts[0]))
+        return syntax.Literal(self.span_of(parts[0]), "string", self.string_value(parts[0]))
 
     def whole(self, parts: Parts) -> syntax.Literal:
-        span = span_of(parts[0])
+        span = self.span_of(parts[0])
         return syntax.Literal(span, "int", constants.read_int(str(parts[0]), span.start, self.problems))
 
     def decimal(self, parts: Parts) -> syntax.Literal:
-        span = span_of(parts[0])
+        span = self.span_of(parts[0])
         return syntax.Literal(span, "float", constants.read_float(str(parts[0]), span.start, self.problems))
 
     def duration(self, parts: Parts) -> syntax.Literal:
-        span = span_of(parts[0])
+        span = self.span_of(parts[0])
         seconds = constants.read_duration(str(parts[0]), span.start, self.problems)
         return syntax.Literal(span, "duration", seconds)
 
     def size(self, parts: Parts) -> syntax.Literal:
-        span = span_of(parts[0])
+        span = self.span_of(parts[0])
         return syntax.Literal(span, "size", constants.read_size(str(parts[0]), span.start, self.problems))
 
     def true(self, parts: Parts) -> syntax.Literal:
-        return syntax.Literal(span_of(parts[0]), "bool", True)
+        return syntax.Literal(self.span_of(parts[0]), "bool", True)
 
     def false(self, parts: Parts) -> syntax.Literal:
-        return syntax.Literal(span_of(parts[0]), "bool", False)
+        return syntax.Literal(self.span_of(parts[0]), "bool", False)
 
     def null(self, parts: Parts) -> syntax.Literal:
-        return syntax.Literal(span_of(parts[0]), "null", None)
+        return syntax.Literal(self.span_of(parts[0]), "null", None)
 
     def nil(self, parts: Parts) -> syntax.Literal:
-        return syntax.Literal(span_of(parts[0]), "nil", None)
+        return syntax.Literal(self.span_of(parts[0]), "nil", None)
 
     def name_path(self, parts: Parts) -> syntax.Path:
         if len(parts) == 1 and parts[0] in foreign.CONSTANTS:
-            self.problems.append(foreign.explain_constant(str(parts[0]), span_of(parts[0])))
-        name = syntax.Name(span_of(parts[0]), str(parts[0]))
-        return syntax.Path(span_between(parts[0], parts[-1]), name, tuple(parts[1:]))
+            self.problems.append(foreign.explain_constant(str(parts[0]), self.span_of(parts[0])))
+        name = syntax.Name(self.span_of(parts[0]), str(parts[0]))
+        return syntax.Path(self.span_between(parts[0], parts[-1]), name, tuple(parts[1:]))
 
     def call_path(self, parts: Parts) -> syntax.Path:
-        return syntax.Path(span_between(parts[0], parts[-1]), parts[0], tuple(parts[1:]))
+        return syntax.Path(self.span_between(parts[0], parts[-1]), parts[0], tuple(parts[1:]))
 
     def call(self, parts: Parts) -> syntax.Call:
         arguments = tuple(part for part in parts[2:] if not isinstance(part, Token))
-        span = span_between(parts[0], parts[-1])
+        span = self.span_between(parts[0], parts[-1])
         if parts[0] in foreign.ITERATORS:
-            inner = self.text[span_of(parts[1]).end : span_of(parts[-1]).start]
+            inner = self.text[cast(int, parts[1].end_pos) : cast(int, parts[-1].start_pos)]
             self.problems.append(foreign.explain_iterator(str(parts[0]), span, inner))
-        return syntax.Call(span, str(parts[0]), span_of(parts[0]), arguments)
+        return syntax.Call(span, str(parts[0]), self.span_of(parts[0]), arguments)
 
     def member(self, parts: Parts) -> syntax.Member:
-        return syntax.Member(span_between(parts[0], parts[1]), str(parts[1]))
+        return syntax.Member(self.span_between(parts[0], parts[1]), str(parts[1]))
 
     def index(self, parts: Parts) -> syntax.Index:
-        return syntax.Index(span_between(parts[0], parts[2]), parts[1])
+        return syntax.Index(self.span_between(parts[0], parts[2]), parts[1])
 
     def every(self, parts: Parts) -> syntax.Every:
-        return syntax.Every(span_of(parts[0]))
+        return syntax.Every(self.span_of(parts[0]))
 
     def any_depth(self, parts: Parts) -> syntax.AnyDepth:
-        return syntax.AnyDepth(span_of(parts[0]))
+        return syntax.AnyDepth(self.span_of(parts[0]))
 
     def table(self, parts: Parts) -> syntax.Table:
         fields = tuple(part for part in parts if isinstance(part, syntax.Field))
-        return syntax.Table(span_between(parts[0], parts[-1]), fields)
+        return syntax.Table(self.span_between(parts[0], parts[-1]), fields)
 
     def named_field(self, parts: Parts) -> syntax.Field:
-        key = syntax.Literal(span_of(parts[0]), "string", str(parts[0]))
-        return syntax.Field(span_between(parts[0], parts[2]), key, parts[2])
+        key = syntax.Literal(self.span_of(parts[0]), "string", str(parts[0]))
+        return syntax.Field(self.span_between(parts[0], parts[2]), key, parts[2])
 
     def keyed_field(self, parts: Parts) -> syntax.Field:
-        return syntax.Field(span_between(parts[0], parts[4]), parts[1], parts[4])
+        return syntax.Field(self.span_between(parts[0], parts[4]), parts[1], parts[4])
 
     def item_field(self, parts: Parts) -> syntax.Field:
-        return syntax.Field(span_of(parts[0]), None, parts[0])
+        return syntax.Field(self.span_of(parts[0]), None, parts[0])
 
     expression = conjunction = comparison = coalesce = concatenation = sum = chain

@@ -1,8 +1,8 @@
 """From the text of a rules file to its syntax tree, and to everything that is wrong with how it is written.
 
 The file is cut into chunks, each chunk is parsed by Lark (LALR) and built on the way, and what came of a chunk is
-remembered by its text: after a save only the chunks that changed are parsed again. Chunks count from their own
-beginning and are moved to where they stand.
+remembered by its text: after a save only the chunks that changed are parsed again. Where a chunk stands elsewhere
+than the last time, its nodes are moved.
 """
 
 from __future__ import annotations
@@ -144,31 +144,44 @@ def recall_chunk(chunk: Chunk) -> ParsedChunk:
 def parse_chunk(chunk: Chunk) -> ParsedChunk:
     """What stands in a chunk: all of it, or what comes before the first mistake as far as it is complete."""
     if chunk.problem is not None and chunk.problem.code == "RP104":
-        return ParsedChunk(0, (), (chunk.problem,))
-    items, problems = run_parser(chunk.text, "file")
+        return ParsedChunk(chunk.start, (), (chunk.problem,))
+    items, problems = run_parser(chunk.text, "file", chunk.start)
     if chunk.problem is not None:
         earlier = [problem for problem in problems if problem.span.start < chunk.problem.span.start]
         problems = (*earlier, chunk.problem)
-    return ParsedChunk(0, items or (), problems)
+    return ParsedChunk(chunk.start, items or (), problems)
 
 
-def run_parser(text: str, start: str) -> tuple[Any, tuple[Problem, ...]]:
-    """What the text stands for, read as a `file` or an `expression`, and its problems; None if it does not parse."""
+def run_parser(text: str, start: str, position: int = 0) -> tuple[Any, tuple[Problem, ...]]:
+    """What the text stands for, read as a `file` or an `expression`, and its problems; None if it does not parse.
+
+    Nodes count from the beginning of the file, in which the text stands at `position`; problems from that of the text.
+    """
     parser = load_parser()
-    parser.builder.begin(text)
+    parser.builder.begin(text, position)
     try:
         value = parser.lark.parse(text, start=start)
     except UnexpectedInput as failure:
         offset = failure_offset(failure, text)
         expected = expected_tokens(parser.lark, failure)
-        found = [*parser.builder.problems, explain_failure(text, offset, expected, parser.words)]
+        found = [*parser.builder.chunk_problems(), explain_failure(text, offset, expected, parser.words)]
         whole_items = start == "file" and END_OF_TEXT in expected and 0 < offset < len(text)
-        return run_parser(text[:offset], start)[0] if whole_items else None, tuple(found)
+        return run_parser(text[:offset], start, position)[0] if whole_items else None, tuple(found)
     nodes = cast(tuple[syntax.Node, ...], value if isinstance(value, tuple) else (value,))
-    deep = next((deep for node in nodes if (deep := find_deeper(node, MAXIMUM_NESTING)) is not None), None)
-    if deep is not None:
-        return None, (explain_nesting(Span(deep.span.start, min(deep.span.end, deep.span.start + 1))),)
-    return value, tuple(parser.builder.problems)
+    if may_nest(text):
+        deep = next((deep for node in nodes if (deep := find_deeper(node, MAXIMUM_NESTING)) is not None), None)
+        if deep is not None:
+            first = deep.span.start - position
+            return None, (explain_nesting(Span(first, first + min(deep.span.end - deep.span.start, 1))),)
+    return value, tuple(parser.builder.chunk_problems())
+
+
+def may_nest(text: str) -> bool:
+    """Whether there are enough signs and words in a text that go one level deeper, or one step further, at all."""
+    return sum(1 for _ in DEEPER.finditer(text)) > MAXIMUM_NESTING
+
+
+DEEPER = re.compile(r"[(\[{.<>=~?+-]|\b(?:if|elseif|for|and|or|not|in)\b")
 
 
 def failure_offset(failure: UnexpectedInput, text: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ruleproxy.language.codes import find_code
 from ruleproxy.language.diagnostics import Diagnostic, Label
@@ -25,6 +25,12 @@ class Problem:
 def move_span(span: Span, distance: int) -> Span:
     """The span that many characters further on."""
     return Span(span.start + distance, span.end + distance)
+
+
+def move_problem(problem: Problem, distance: int) -> Problem:
+    """The problem that many characters further on."""
+    second = None if problem.second_span is None else move_span(problem.second_span, distance)
+    return replace(problem, span=move_span(problem.span, distance), second_span=second)
 
 
 def place_problem(problem: Problem, source: Source, offset: int) -> Diagnostic:

@@ -7,9 +7,12 @@ import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ruleproxy.proxy.access_log import LogFormat
 from ruleproxy.proxy.forward_proxies import DIRECT, parse_proxy
+
+if TYPE_CHECKING:
+    from ruleproxy.proxy.access_log import LogFormat
 
 
 def parse_text(value: object) -> str:

@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ruleproxy.messages.upstreams import Upstream
-from ruleproxy.proxy.access_log import LogFormat
 from ruleproxy.proxy.forward_proxies import BadProxy, read_proxies
 from ruleproxy.proxy.routes import Patience, Route, Routes, Trust
 from ruleproxy.proxy.secret_sources import SecretSource, SecretSources, SecretUnreadable, read_secret_now
@@ -33,6 +32,9 @@ from ruleproxy.proxy.setting_values import (
     parse_text,
     parse_variable,
 )
+
+if TYPE_CHECKING:
+    from ruleproxy.proxy.access_log import LogFormat
 
 __all__ = ["BadSetting", "Limits", "Recording", "Settings", "Timeouts", "read_settings"]
 
