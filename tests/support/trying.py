@@ -24,6 +24,10 @@ class Mishaps:
             raise CannotTry("nothing to be had")
         return attempt
 
+    def finish(self, attempt: Callable[[Source], str]) -> str:
+        """Say that it is over."""
+        return "over"
+
     def name_problem(self, source: Source, problem: str) -> str:
         """The entry of what went wrong."""
         return f"{source.key}: {problem}"

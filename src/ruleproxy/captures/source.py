@@ -21,7 +21,8 @@ class Source:
     """A capture that was found.
 
     `key` names it within what was given, and so is the same on every machine. `data` is its text where it is no file
-    of its own, but a `line` or a `member`. `problem`: it is there, but not as a capture can be.
+    of its own, but a `line` or a `member`. `problem`: it is there, but not as a capture can be. `number` is its place
+    among all of a run.
     """
 
     key: str
@@ -30,6 +31,7 @@ class Source:
     member: str = ""
     data: bytes | None = None
     problem: str = ""
+    number: int = 0
 
     @property
     def name(self) -> str:

@@ -113,7 +113,7 @@ def load(name: str, paths: Sequence[Path], shown: tuple[str, str] = ("", "")) ->
 
 def compare(old: Side, new: Side, where: Where, captures: Path, text: str, jobs: int | None) -> Summary:
     """Every capture under both; complains of those that cannot be read."""
-    from ruleproxy.commands._testing import Selection, count_captures, select_captures
+    from ruleproxy.commands._testing import Found, Selection, count_captures, select_captures
     from ruleproxy.rehearsal.comparing import Comparer, ComparingWork
     from ruleproxy.rehearsal.grouping import Summary
     from ruleproxy.rehearsal.processes import CannotTry, try_all
@@ -126,7 +126,7 @@ def compare(old: Side, new: Side, where: Where, captures: Path, text: str, jobs:
     summary = Summary()
     with Bar("captures", count_captures(selection)) as bar:
         try:
-            for compared in try_all(work, attempt, select_captures(selection), jobs):
+            for compared in try_all(work, attempt, select_captures(captures, selection, Found()), jobs):
                 summary.add(compared)
                 if compared.problem is not None:
                     place = f" at {compared.place}" if compared.place else ""

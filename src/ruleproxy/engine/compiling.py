@@ -107,6 +107,15 @@ class Leg:
     operands: tuple[tuple[str, Callable[[RunContext], Any]], ...] = field(default=())
 
 
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A part of a condition: two that `and` or `or` joins, or one leg."""
+
+    operator: str = ""
+    parts: tuple[Branch, ...] = ()
+    leg: Leg | None = None
+
+
 def evaluate_constant(
     node: syntax.Expression,
     constants: Mapping[str, Any],
@@ -190,6 +199,16 @@ class RuleCompiler:
     def legs(self, condition: syntax.Expression | None) -> tuple[Leg, ...]:
         """The legs of the `and`s of a condition, none where there is none."""
         return tuple(self._leg(leg) for leg in _conjuncts(condition))
+
+    def branch(self, condition: syntax.Expression) -> Branch:
+        """A condition down to what its `and`s and `or`s join."""
+        match condition:
+            case syntax.Group(inner=inner):
+                return self.branch(inner)
+            case syntax.Binary(operator="and" | "or" as operator):
+                return Branch(operator, (self.branch(condition.left), self.branch(condition.right)))
+            case _:
+                return Branch(leg=self._leg(condition))
 
     def _leg(self, node: syntax.Expression) -> Leg:
         inner = node.inner if isinstance(node, syntax.Group) else node

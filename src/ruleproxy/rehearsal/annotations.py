@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ruleproxy.language.exporting import annotate
+from ruleproxy.rehearsal.coverage import Coverage, format_per_cent
 from ruleproxy.rehearsal.report import CaptureEntry, TestEntry, Totals
 from ruleproxy.rehearsal.text import describe_capture, describe_failure, describe_problem
 
@@ -29,8 +30,19 @@ class GithubReport:
             place = {"file": entry.file, "line": entry.line or 1, "title": _title(entry)}
             self._write(annotate("error", place, _text(entry)))
 
-    def finish(self, totals: Totals) -> None:
-        """The closing line."""
+    def finish(self, totals: Totals, coverage: Coverage | None) -> None:
+        """A warning at each rule that is not covered, and the closing line."""
+        for rule in coverage.rules if coverage is not None else ():
+            missing = [f"never {word}: {leg.text}" for leg in rule.legs
+                       for word, seen in (("true", leg.true), ("false", leg.false)) if not seen]  # fmt: skip
+            if missing or not rule.covered:
+                file, _, line = rule.place.rpartition(":")
+                place = {"file": file, "line": line, "title": f'"{rule.name}" is not covered'}
+                self._write(
+                    annotate("warning", place, "\n".join([*([] if rule.covered else ["never acted"]), *missing]))
+                )
+        if coverage is not None:
+            self._write(f"{format_per_cent(coverage)} covered")
         if not totals.empty:
             self._write(str(totals))
 

@@ -66,6 +66,9 @@ class ComparingWork:
         """The comparison of one capture. Raises `CannotTry`."""
         return Comparer(self.old.load(), self.new.load(), self.declared)
 
+    def finish(self, attempt: Callable[[Source], Compared]) -> None:
+        """Nothing is left when all are compared."""
+
     def name_problem(self, source: Source, problem: str) -> Compared:
         """A capture that could not be compared."""
         return Compared(source.name, problem=problem)

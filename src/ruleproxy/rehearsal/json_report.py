@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from ruleproxy.rehearsal.coverage import Coverage, RuleCoverage
 from ruleproxy.rehearsal.report import CaptureEntry, TestEntry, Totals
 
 VERSION: Final = 1
@@ -21,10 +22,16 @@ class BadReport(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """What a report is of: the digests of the sets of rules, and the text that names had to hold."""
+    """What a report is of: the digests of the sets of rules, the text that names had to hold, whether captures were
+    tried and coverage was counted, and which shard of how many it is.
+    """
 
     rules: tuple[str, ...]
     text: str = ""
+    captures: bool = False
+    coverage: bool = False
+    number: int = 1
+    of: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +42,16 @@ class Report:
     heading: Heading
     tests: tuple[TestEntry, ...]
     captures: tuple[CaptureEntry, ...]
+    coverage: tuple[RuleCoverage, ...] | None = None
 
 
 class JsonReport:
-    """One object: `report` (the version), `heading`, `tests`, `captures`, `totals`, `code`. An entry is one line."""
+    """One object: `report` (the version), `heading`, `tests`, `captures`, `coverage`, `totals`, `code`.
 
-    def __init__(self, write: Callable[[str], None], heading: Heading) -> None:
+    An entry is one line.
+    """
+
+    def __init__(self, write: Callable[[str], object], heading: Heading) -> None:
         self._write = write
         self._captures = 0
         self._tests: Sequence[TestEntry] = ()
@@ -56,9 +67,11 @@ class JsonReport:
         self._write(("," if self._captures else "") + _encode(entry))
         self._captures += 1
 
-    def finish(self, totals: Totals) -> None:
+    def finish(self, totals: Totals, coverage: Coverage | None) -> None:
         """What is left."""
-        self._write(f'],\n"totals": {_encode(asdict(totals))},\n"code": {totals.code}}}')
+        rules = None if coverage is None else coverage.rules
+        counts = {name: count for name, count in asdict(totals).items() if not isinstance(count, bool)}
+        self._write(f'],\n"coverage": {_encode(rules)},\n"totals": {_encode(counts)},\n"code": {totals.code}}}')
 
 
 def _encode(value: Any) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
+from ruleproxy.rehearsal.coverage import Coverage
 from ruleproxy.rehearsal.report import CaptureEntry, TestEntry, Totals
 from ruleproxy.rehearsal.text import describe_capture, describe_failure, describe_problem
 
@@ -81,7 +82,7 @@ class JunitReport:
             message = entry.problem or (f'"{failed[0]}" failed' if failed else "unlike what was accepted")
             suite.add({**place}, kind, message, _text(entry))
 
-    def finish(self, totals: Totals) -> None:  # noqa: ARG002 - the same for every format
+    def finish(self, totals: Totals, coverage: Coverage | None) -> None:  # noqa: ARG002 - as of every format
         """Everything."""
         suites = self._suites.values()
         self._write('<?xml version="1.0" encoding="UTF-8"?>')

@@ -37,14 +37,24 @@ class Work(Protocol[EntryOf]):
     def open(self) -> Callable[[Source], EntryOf]:
         """What gives the entry of a capture."""
 
+    def finish(self, attempt: Callable[[Source], Any]) -> Any:
+        """What is left to be told when a process has no capture any more."""
+
     def name_problem(self, source: Source, problem: str) -> EntryOf:
         """The entry of a capture that could not be tried."""
 
 
 def try_all(
-    work: Work[Entry], attempt: Callable[[Source], Entry], sources: Iterable[Source], processes: int | None = None
+    work: Work[Entry],
+    attempt: Callable[[Source], Entry],
+    sources: Iterable[Source],
+    processes: int | None = None,
+    collect: Callable[[Any], None] | None = None,
 ) -> Iterator[Entry]:
-    """The entry of each capture, in order: `attempt` makes those of a few captures here. Raises `CannotTry`."""
+    """The entry of each capture, in order: `attempt` makes those of a few captures here. Raises `CannotTry`.
+
+    `collect` is given what other processes tell at their end.
+    """
     left = iter(sources)
     if processes is None:
         processes = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -59,6 +69,9 @@ def try_all(
     pool = _Pool(work, processes)
     try:
         yield from pool.run(left)
+        if collect is not None:
+            for told in pool.finish():
+                collect(told)
     finally:
         pool.stop()
 
@@ -104,6 +117,17 @@ class _Pool(Generic[Entry]):
             if exhausted and not done and all(worker.task is None for worker in self._workers):
                 return
             self._receive(done)
+
+    def finish(self) -> Iterator[Any]:
+        """What each process tells at its end, those that died aside."""
+        for worker in self._workers:
+            try:
+                if not worker.ready:
+                    worker.connection.recv()
+                worker.connection.send(None)
+                yield worker.connection.recv()
+            except (EOFError, OSError):
+                continue
 
     def stop(self) -> None:
         """End every process."""
@@ -187,4 +211,4 @@ def _serve(connection: Connection, work: Work[Entry]) -> None:
             source = connection.recv()
         except EOFError:
             return
-        connection.send(try_one(work, attempt, source))
+        connection.send(work.finish(attempt) if source is None else try_one(work, attempt, source))

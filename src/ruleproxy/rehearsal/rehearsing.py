@@ -77,13 +77,19 @@ def rehearse(run: Run, declared: tuple[Upstream, ...] | None) -> Rehearsal:
         () if sent is None else tuple(compare_requests(as_asked(run.capture), sent)),
         tuple(_compare_answer(run)),
         run.unanswered,
-        render_trace(trace_capture(run.capture, run.exchange.ruleset, declared)) if failed else "",
+        render_trace(_trace(run, declared)) if failed else "",
     )
 
 
 def trace_capture(capture: Capture, ruleset: Ruleset, declared: tuple[Upstream, ...] | None) -> Trace:
     """What each rule does with a captured exchange, and why."""
     return trace_exchange(run_capture(capture, ruleset, declared, detailed=True).exchange)
+
+
+def _trace(run: Run, declared: tuple[Upstream, ...] | None) -> Trace:
+    if run.detailed:
+        return trace_exchange(run.exchange)
+    return trace_capture(run.capture, run.exchange.ruleset, declared)
 
 
 def as_asked(capture: Capture) -> Outgoing:

@@ -14,7 +14,10 @@ from ruleproxy.rehearsal.testing import TestResult
 
 @dataclass(frozen=True, slots=True)
 class TestEntry:
-    """One test of a rules file. `problem` is why it could not be run, `trace` a text, there where it failed."""
+    """One test of a rules file. `problem` is why it could not be run, `trace` a text, there where it failed.
+
+    `number` is its place among all tests.
+    """
 
     __test__ = False  # pytest: not a test class of ours
 
@@ -25,6 +28,12 @@ class TestEntry:
     problem: str | None = None
     trace: str = ""
     accepted: tuple[str, ...] = ()
+    number: int = 0
+
+    @property
+    def key(self) -> str:
+        """What it is called among all tests."""
+        return f"{self.file}:{self.name}"
 
     @property
     def passed(self) -> bool:
@@ -32,11 +41,11 @@ class TestEntry:
         return self.problem is None and not self.missed
 
     @classmethod
-    def from_result(cls, result: TestResult) -> TestEntry:
+    def from_result(cls, result: TestResult, number: int) -> TestEntry:
         """The entry of a test that was run."""
         shown = render_trace(result.trace) if result.trace is not None and not result.passed else ""
         accepted = tuple(map(str, result.accepted))
-        return cls(result.file, result.line, result.name, result.missed, result.problem, shown, accepted)
+        return cls(result.file, result.line, result.name, result.missed, result.problem, shown, accepted, number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +61,8 @@ class CaptureEntry:
     """One capture. `problem` is why it could not be tried (at `place`, a JSON pointer, where there is one); `tried`
     has it under each set of rules, in their order.
 
-    `name` says where it stands, `key` what it is called within what was given, `line` the line in its file.
+    `name` says where it stands, `key` what it is called within what was given, `line` the line in its file, `number`
+    its place among all captures.
     """
 
     key: str
@@ -64,6 +74,7 @@ class CaptureEntry:
     tried: tuple[Tried, ...] = ()
     problem: str | None = None
     place: str = ""
+    number: int = 0
 
     @property
     def changed(self) -> bool:
@@ -104,6 +115,10 @@ class Totals:
     unlike: int = 0
     written: int = 0
     unreadable: int = 0
+    below: bool = False
+    """Less is covered than was asked for."""
+    none_here: bool = False
+    """What is selected fell to other shards."""
 
     def count_test(self, entry: TestEntry) -> None:
         """One test more."""
@@ -122,7 +137,11 @@ class Totals:
     @property
     def code(self) -> int:
         """The exit code: 2 where something cannot be read, 1 where something failed or nothing was there."""
-        return 2 if self.unreadable else 1 if self.failed or self.failing or self.unlike or self.empty else 0
+        if self.unreadable:
+            return 2
+        return (
+            1 if self.failed or self.failing or self.unlike or self.below or (self.empty and not self.none_here) else 0
+        )
 
     @property
     def empty(self) -> bool:

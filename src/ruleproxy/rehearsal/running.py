@@ -25,13 +25,15 @@ class Run:
     """A captured exchange after it ran.
 
     `client` is what the client got, None where that is not known: nothing was recorded that could come back
-    (`unanswered` is then empty), or not all that the rules ask for (`unanswered` says so).
+    (`unanswered` is then empty), or not all that the rules ask for (`unanswered` says so). A `detailed` one can be
+    traced.
     """
 
     capture: Capture
     exchange: Exchange
     client: ClientAnswer | None
     unanswered: str = ""
+    detailed: bool = False
 
     @property
     def sent(self) -> Outgoing | None:
@@ -74,8 +76,8 @@ def run_capture(
     except Unanswered as error:
         again = "it is sent again, and what came back then was not recorded"
         why = again if exchange.sides.attempts.retries else str(error)
-        return Run(capture, exchange, None, "" if answer is None else why)
-    return Run(capture, exchange, client)
+        return Run(capture, exchange, None, "" if answer is None else why, detailed)
+    return Run(capture, exchange, client, detailed=detailed)
 
 
 def recorded_upstream(capture: Capture) -> tuple[Upstream, ...]:

@@ -11,6 +11,7 @@ from ruleproxy.engine.learning import LearnedRules
 from ruleproxy.engine.ruleset import BadParameters, Ruleset, RuleTest
 from ruleproxy.engine.trace import Trace
 from ruleproxy.engine.tracing import trace_exchange
+from ruleproxy.rehearsal.coverage import Coverage
 from ruleproxy.rehearsal.driving import Unanswered, drive
 from ruleproxy.rehearsal.expectations import Missed, check_expectation
 from ruleproxy.rehearsal.finished import Finished
@@ -42,23 +43,26 @@ def select_tests(tests: Iterable[RuleTest], text: str) -> list[RuleTest]:
     return [test for test in tests if text.lower() in test.node.name.lower()]
 
 
-def run_test(test: RuleTest, ruleset: Ruleset, *, accept: bool = False) -> TestResult:
-    """Run one test of a ruleset; `accept` writes the snapshots that it compares with."""
+def run_test(test: RuleTest, ruleset: Ruleset, *, accept: bool = False, coverage: Coverage | None = None) -> TestResult:
+    """Run one test of a ruleset; `accept` writes the snapshots that it compares with, `coverage` counts."""
     line = test.source.position(test.node.span.start).line
     trace: Trace | None = None
     try:
         if not test.node.expectations:
             raise BadTest(test.node.name_span, "the test asserts nothing")
         test, ruleset = _with_parameters(test, ruleset)
+        ruleset = ruleset if coverage is None else coverage.watch(ruleset)
         given = read_given(test, ruleset.origins)
         learned = LearnedRules(ruleset.secrets)
         exchange = Exchange(ruleset, given.request, given.upstreams, detailed=True, learned=learned)
         try:
             client = drive(exchange, given.answers)
         except Unanswered as error:
-            trace = trace_exchange(exchange)
             raise BadTest(test.node.name_span, str(error)) from None
-        trace = trace_exchange(exchange)
+        finally:
+            trace = trace_exchange(exchange)
+            if coverage is not None:
+                coverage.count(exchange)
         finished = Finished(test, exchange, client, given.upstreams, learned, accept)
         checked = [check_expectation(expect, finished) for expect in test.node.expectations]
     except BadTest as error:

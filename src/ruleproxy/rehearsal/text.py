@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from ruleproxy.engine.trace_text import render_edits
+from ruleproxy.rehearsal.coverage import Coverage, render_coverage
 from ruleproxy.rehearsal.report import CaptureEntry, TestEntry, Totals, Tried
 
 
@@ -33,8 +34,11 @@ class TextReport:
         for line in describe_capture(entry):
             self._write(line.rstrip())
 
-    def finish(self, totals: Totals) -> None:
-        """The closing line."""
+    def finish(self, totals: Totals, coverage: Coverage | None) -> None:
+        """The table of coverage, and the closing line."""
+        if coverage is not None and not totals.empty:
+            for line in (*render_coverage(coverage), ""):
+                self._write(line)
         if not totals.empty:
             self._write(str(totals))
 

@@ -1,0 +1,117 @@
+"""`ruleproxy test --coverage`: what tests and captures reach of the rules."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.golden import run_ruleproxy
+
+RULES = """\
+rule "legs" on request
+when request.method == "POST" and (request.path == "/a" or request.path == "/b" and request.headers["x"] ~= nil) then
+  rewrite request.headers["x-tag"] = "1"
+end
+
+rule "only notes" on request
+when request.path == "/a" then
+  note "seen"
+end
+
+rule "in shadow" on request, shadow then
+  rewrite request.headers["x-shadow"] = "1"
+end
+
+rule "fails" on request
+when request.body.max ~= nil and request.body.max < 1 then
+  rewrite request.headers["x-tag"] = "1"
+end
+
+rule "on answers" on response
+when response.status == 500 then
+  rewrite response.status = 502
+end
+
+test "one"
+  given request { method = "POST", path = "/a", body = { max = "x" } }
+  expect request.headers["x-tag"] == "1"
+end
+"""
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules/a.rules").write_text(RULES)
+    lines = [{"request": {"method": "POST", "path": f"/{name}"}} for name in "bc" * 150]
+    (tmp_path / "captures.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    return tmp_path
+
+
+def covered(folder: Path, *options: str) -> dict[str, Any]:
+    done = run_ruleproxy(folder, "test", "--coverage", "--format", "json", *options)
+    return {rule["name"]: rule for rule in json.loads(done.stdout)["coverage"]}
+
+
+def test_each_rule_and_each_leg(work: Path) -> None:
+    """Verdicts are counted; a leg behind one that decides is not seen; a failing leg is no value."""
+    rules = covered(work)
+    assert {name: rule["verdicts"] for name, rule in rules.items()} == {
+        "legs": {"changed": 1},
+        "only notes": {"matched": 1},
+        "in shadow": {"shadowed": 1},
+        "fails": {"failed": 1},
+        "on answers": {"unmatched": 1},
+    }
+    assert [(leg["text"], leg["true"], leg["false"]) for leg in rules["legs"]["legs"]] == [
+        ('request.method == "POST"', 1, 0),
+        ('request.path == "/a"', 1, 0),
+        ('request.path == "/b"', 0, 0),
+        ('request.headers["x"] ~= nil', 0, 0),
+    ]
+    assert [rule["legs"] for name, rule in rules.items() if name not in ("legs", "fails")] == [[], [], []]
+
+
+def test_captures_count_too_in_several_processes(work: Path) -> None:
+    """What all processes saw, and what the tests saw, is one sum."""
+    for jobs in ("1", "2"):
+        legs = covered(work, "--captures", "captures.jsonl", "--jobs", jobs)["legs"]
+        assert legs["verdicts"] == {"changed": 1, "unmatched": 300}
+        assert [(leg["true"], leg["false"]) for leg in legs["legs"]] == [(301, 0), (1, 300), (150, 150), (0, 150)]
+
+
+def test_the_table_and_the_bar(work: Path) -> None:
+    """The table names what was not seen; below the bar the exit code is 1, at the bar 0."""
+    done = run_ruleproxy(work, "test", "--coverage", "--fail-under", "35.2")
+    # 3 of 5 rules acted, 3 of 12 outcomes of 6 legs were seen: 6 of 17
+    assert "35.2 % covered: 3 of 5 rules acted, 3 of 12 outcomes of legs were seen" in done.stdout
+    assert '      never true or false: request.path == "/b"' in done.stdout
+    assert '      never false: request.method == "POST"' in done.stdout
+    assert done.stdout.count("never acted") == 2
+    assert done.returncode == 0
+    done = run_ruleproxy(work, "test", "--coverage", "--fail-under", "36")
+    assert (done.returncode, done.stderr) == (1, "ruleproxy: 35.2 % covered, and 36 % are asked for\n")
+    assert run_ruleproxy(work, "test", "--fail-under", "36").returncode == 2
+
+
+def test_a_failing_condition_is_told_where_it_stands(work: Path) -> None:
+    """Watching a condition does not change what is said of it."""
+    capture = {"request": {"method": "POST", "path": "/a", "body": {"max": "x"}}}
+    (work / "broken.json").write_text(json.dumps(capture))
+    arguments = ("test", "--captures", "broken.json", "-k", "broken")
+    watched, plain = run_ruleproxy(work, *arguments, "--coverage"), run_ruleproxy(work, *arguments)
+    assert "RP510 at 16:6" in plain.stdout
+    assert plain.stdout.splitlines()[:20] == watched.stdout.splitlines()[:20]
+
+
+def test_github_shows_what_is_not_covered(work: Path) -> None:
+    """A warning at each rule."""
+    done = run_ruleproxy(work, "test", "--coverage", "--format", "github")
+    warnings = [line for line in done.stdout.splitlines() if line.startswith("::warning file=rules/a.rules,line=")]
+    assert [line.partition("title=")[2].partition("::")[0] for line in warnings] == [
+        '"legs" is not covered', '"fails" is not covered', '"on answers" is not covered'
+    ]  # fmt: skip
+    assert done.returncode == 0
