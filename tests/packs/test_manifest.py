@@ -43,7 +43,7 @@ def test_parameters(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("name = ", "not TOML"),
-        (GOOD.replace('name = "acme/quirks"', ""), "`name` has to be a string"),
+        (GOOD.replace('name = "acme/quirks"', ""), "`name` is missing"),
         (GOOD.replace("edition = 1", 'edition = "1"'), "`edition` has to be a whole number"),
         (
             GOOD.replace("edition = 1", "edition = 2"),

@@ -16,18 +16,21 @@ import orjson
 
 from ruleproxy.captures.capture import Capture, CapturedFailure, CapturedRequest, CapturedResponse
 from ruleproxy.captures.masking import Masker
-from ruleproxy.captures.named_values import skip_scheme
+from ruleproxy.captures.named_values import find_named, skip_scheme
 from ruleproxy.captures.secret_names import is_secret_header, is_secret_parameter
 from ruleproxy.captures.spans import MASK, mask
 from ruleproxy.captures.stream_masking import mask_events
-from ruleproxy.messages.message import Headers
+from ruleproxy.messages.message import Headers, Request
 
+_LONG: Final = 12
+"""Bytes of a cookie or a member's value that is looked for elsewhere, too: a shorter one may be a word."""
+_WORD: Final = re.compile(rb"[^\s\"'`,;:(){}\[\]<>]{12,}")
 _COOKIE: Final = re.compile(rb"([^=;\s]+=)([^;]*)")
 
 
 def mask_capture(capture: Capture, known: Iterable[bytes] = ()) -> Capture:
     """The capture with masks; `known` secrets are masked wherever they stand."""
-    masker = Masker((*known, *_learn(capture)))
+    masker = Masker((*known, *find_credentials(capture)))
     response = None if capture.response is None else _mask_response(capture.response, masker)
     answer = None if capture.answer is None else _mask_response(capture.answer, masker, capture.response, response)
     return Capture(
@@ -116,18 +119,39 @@ def _mask_parameter(parameter: bytes, masker: Masker) -> bytes:
     return name + equals + masker.mask_text(value)
 
 
-def _learn(capture: Capture) -> Iterator[bytes]:
+def mask_remark(text: str, request: Request, known: Iterable[bytes] = ()) -> str:
+    """What is said of a request in a log, with masks: also of its own credentials, which an upstream may repeat."""
+    data = text.encode("utf-8", "replace")
+    # Looking through a long body takes longer than all else: it has to repeat something first.
+    repeated = any(word[0] in request.body for word in _WORD.finditer(data))
+    learned = _learn_from(request.headers, request.query, request.body if repeated else b"")
+    return Masker((*known, *learned)).mask_text(data).decode("utf-8", "replace")
+
+
+def find_credentials(capture: Capture) -> Iterator[bytes]:
+    """The credentials of an exchange, known by the headers, parameters and members in which they stand."""
     for request in (capture.request, capture.sent):
-        if request is None:
-            continue
-        for name, value in request.headers:
-            shown = name.decode("latin-1")
-            if is_secret_header(shown) and "cookie" not in shown.lower():
-                yield from _distinctive(value[skip_scheme(value, 0) :])
-        for parameter in request.path.partition(b"?")[2].split(b"&"):
-            name, _, value = parameter.partition(b"=")
-            if is_secret_parameter(unquote_to_bytes(name).decode("latin-1")):
-                yield from _distinctive(unquote_to_bytes(value))
+        if request is not None:
+            yield from _learn_from(request.headers, request.path.partition(b"?")[2], request.body)
+
+
+def _learn_from(headers: Headers, query: bytes, body: bytes) -> Iterator[bytes]:
+    for name, value in headers:
+        shown = name.decode("latin-1")
+        if "cookie" in shown.lower():
+            cookies = (found.group(2).strip() for found in _COOKIE.finditer(value))
+            yield from (secret for cookie in cookies for secret in _distinctive(cookie) if len(secret) >= _LONG)
+        elif is_secret_header(shown):
+            yield from _distinctive(value[skip_scheme(value, 0) :])
+    for parameter in query.split(b"&"):
+        name, _, value = parameter.partition(b"=")
+        if is_secret_parameter(unquote_to_bytes(name).decode("latin-1")):
+            yield from _distinctive(unquote_to_bytes(value))
+    for span in find_named(body):
+        value = body[span.start : span.end]
+        # What stands behind a name in a text may be a word; that a mask takes it there is enough.
+        if len(value) >= _LONG and not value.isalpha() and any(byte in b"0123456789" for byte in value):
+            yield from _distinctive(value)
 
 
 def _distinctive(secret: bytes) -> Iterator[bytes]:

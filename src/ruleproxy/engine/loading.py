@@ -320,7 +320,7 @@ class _Loader:
         if folder is None:
             nearest = find_nearest(name, self.shelf.names)
             offer = () if nearest is None else (f'did you mean use "{nearest}"',)
-            message = f'no pack "{name}" is here'
+            message = f'no pack "{name}" is here' if rest else f'"{use.pack}" is no name of a pack: owner/pack is'
             self._error(source, use.pack_span, "RP901", message, *offer, f"looked in {self.shelf.described}")
             return None
         self._note_place(folder)

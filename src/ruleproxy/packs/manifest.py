@@ -57,7 +57,9 @@ def parse_manifest(folder: Path, text: bytes) -> Manifest:
         if key not in _FIELDS:
             raise BadManifest(f"{file}: unknown field `{key}`")
     for key, kind in (("name", str), ("version", str), ("edition", int), ("description", str)):
-        if not isinstance(data.get(key), kind):
+        if key not in data:
+            raise BadManifest(f"{file}: `{key}` is missing")
+        if not isinstance(data[key], kind):
             raise BadManifest(f"{file}: `{key}` has to be {'a whole number' if kind is int else 'a string'}")
     if data["name"].count("/") != 1:
         raise BadManifest(f"{file}: `name` has to read owner/pack")

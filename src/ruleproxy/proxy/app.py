@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from time import perf_counter
 from typing import Any
 
+from ruleproxy.captures.redaction import mask_remark
 from ruleproxy.messages.message import Request
 from ruleproxy.proxy.access_log import AccessLog, Entry
 from ruleproxy.proxy.answer import AsgiSend, ClientAnswer
@@ -52,6 +53,7 @@ class ProxyApp:
 
     `begin_exchange` makes the exchange of a request; `control` answers the control pages; `base_path` (begins
     with a slash, does not end in one unless it is `/`) is what client paths begin with and upstreams never see.
+    `known` gives the secrets of the rules, which no line of the log may hold.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class ProxyApp:
         limits: Limits,
         timeouts: Timeouts,
         base_path: str = "/",
+        known: Callable[[], Iterable[bytes]] = tuple,
         on_start: Callable[[], None] | None = None,
         on_stop: Callable[[], None] | None = None,
     ) -> None:
@@ -74,6 +77,7 @@ class ProxyApp:
         self._limits = limits
         self._timeouts = timeouts
         self._prefix = b"" if base_path == "/" else base_path.encode("ascii")
+        self._known = known
         self._on_start = on_start
         self._on_stop = on_stop
         self._running: set[asyncio.Task[None]] = set()
@@ -114,6 +118,8 @@ class ProxyApp:
                 exchange = self._begin_exchange(request)
                 await self._forward(exchange, answer, receive)
                 note = "; ".join(exchange.remarks)
+                if note:
+                    note = mask_remark(note, request, self._known())
                 if not answer.ended:
                     note = f"{note}; cut" if note else "cut"
         except ClientGone:

@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ruleproxy import __version__
@@ -58,8 +58,12 @@ def assemble(
     limits = ExchangeLimits(answer=settings.limits.body)
     tasks: set[asyncio.Task[None]] = set()
 
-    recorder = None if settings.record is None else make_recorder(settings.record, settings, rules)
-    shadow = None if shadow_rules is None else make_shadow(settings, rules, shadow_rules)
+    def known() -> list[bytes]:
+        sets = (rules,) if shadow_rules is None else (rules, shadow_rules)
+        return [secret.encode() for in_force in sets for secret in in_force.current.secrets]
+
+    recorder = None if settings.record is None else make_recorder(settings.record, settings, known)
+    shadow = None if shadow_rules is None else make_shadow(settings, shadow_rules, known)
     keepers: list[Recorder | Shadow] = [keeper for keeper in (recorder, shadow) if keeper is not None]
     body_limit = SHADOW_BODY_LIMIT if recorder is None else recorder.body_limit
 
@@ -113,30 +117,27 @@ def assemble(
         limits=settings.limits,
         timeouts=settings.timeouts,
         base_path=settings.base_path,
+        known=known,
         on_start=start,
         on_stop=stop if keepers else None,
     )
 
 
-def make_recorder(folder: Path, settings: Settings, rules: RulesInForce) -> Recorder:
-    """What writes captures to a folder. Raises `BadCondition`."""
+def make_recorder(folder: Path, settings: Settings, known: Callable[[], Sequence[bytes]]) -> Recorder:
+    """What writes captures to a folder; `known` are the secrets of the rules. Raises `BadCondition`."""
     asked = settings.recording
     condition = None if asked.only is None else Condition(asked.only, declared_upstreams(settings), "the condition")
     return Recorder(
         folder,
         RecordLimits(sample=asked.sample, files=asked.files, total=asked.bytes, body=asked.body),
-        known=lambda: [secret.encode() for secret in rules.current.secrets],
+        known=known,
         wanted=None if condition is None else condition.holds,
         paused=asked.paused,
     )
 
 
-def make_shadow(settings: Settings, live: RulesInForce, rules: RulesInForce) -> Shadow:
-    """What compares a second set of rules with the live one."""
-
-    def known() -> list[bytes]:
-        return [secret.encode() for in_force in (live, rules) for secret in in_force.current.secrets]
-
+def make_shadow(settings: Settings, rules: RulesInForce, known: Callable[[], Sequence[bytes]]) -> Shadow:
+    """What compares a second set of rules with the live one; `known` are the secrets of both."""
     samples = None if settings.shadow_record is None else Recorder(settings.shadow_record, known=known)
     return Shadow(rules, declared_upstreams(settings), samples=samples, known=known)
 

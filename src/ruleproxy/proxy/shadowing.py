@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ruleproxy.captures.capture import Capture
-from ruleproxy.captures.masking import Masker
+from ruleproxy.captures.redaction import mask_remark
 from ruleproxy.engine.exchange import Exchange
 from ruleproxy.engine.running import Outcome
 from ruleproxy.messages.upstreams import Upstream
@@ -185,7 +185,6 @@ class Shadow:
         self._differing += 1
         self._by_rule.update({name for difference in found for name in difference.rules})
         path = f"{recording.request.method} {recording.request.raw_path.decode('latin-1')}"
-        masker = Masker(self._known())
         rare: list[Difference] = []
         for difference in found:
             key = (difference.part, difference.kind, difference.where, difference.rules)
@@ -193,13 +192,21 @@ class Shadow:
             if group is None:
                 if len(self._groups) >= _MOST_GROUPS:
                     continue
-                group = self._groups[key] = _Group(_mask(difference, masker), path)
+                group = self._groups[key] = _Group(self._mask(difference, recording), path)
                 _log.info("%s", _tell(group))
             group.count += 1
             if group.count <= _SAMPLES:
                 rare.append(group.first)
         if rare and self._samples is not None:
             self._samples.write(self._sample(recording, rare), recording.started)
+
+    def _mask(self, difference: Difference, recording: Recording) -> Difference:
+        known = list(self._known())
+        before, after = (
+            None if text is None else mask_remark(text, recording.request, known)
+            for text in (difference.before, difference.after)
+        )
+        return replace(difference, before=before, after=after)
 
     def _sample(self, recording: Recording, found: Sequence[Difference]) -> Capture:
         trace = {
@@ -233,14 +240,6 @@ def _outgoing(exchange: Exchange) -> Outgoing | None:
 
 def _outcomes(exchange: Exchange) -> Sequence[Outcome]:
     return [outcome for run in exchange.sides.passes for outcome in run.outcomes]
-
-
-def _mask(difference: Difference, masker: Masker) -> Difference:
-    before, after = (
-        None if text is None else masker.mask_text(text.encode("utf-8", "replace")).decode("utf-8", "replace")
-        for text in (difference.before, difference.after)
-    )
-    return replace(difference, before=before, after=after)
 
 
 def _tell(group: _Group) -> str:
