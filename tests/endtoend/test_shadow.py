@@ -72,7 +72,7 @@ def shadow_status(proxy: ServerProcess, compared: int) -> dict[str, Any]:
         told: dict[str, Any] = httpx.get(f"{proxy.url}/_ruleproxy/status", timeout=30).json()["shadow"]
         if told["compared"] >= compared:
             return told
-        assert time.monotonic() < deadline, told
+        assert time.monotonic() < deadline, (told, proxy.log.decode())
         time.sleep(0.02)
 
 

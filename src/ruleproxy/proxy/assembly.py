@@ -82,8 +82,10 @@ def assemble(
         taking = [keeper for keeper in keepers if keeper.takes()]
         if not taking:
             return make_exchange(request)
-        exchange = make_exchange(request, detailed=recorder in taking)
-        return Recording(exchange, request, taking, body_limit, lambda: to_dict(trace_exchange(exchange)))
+        detailed = recorder in taking
+        exchange = make_exchange(request, detailed=detailed)
+        trace = (lambda: to_dict(trace_exchange(exchange))) if detailed else None
+        return Recording(exchange, request, taking, body_limit, trace)
 
     def show_status() -> dict[str, object]:
         return {
