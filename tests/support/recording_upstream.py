@@ -39,7 +39,15 @@ class AwaitClose:
     """A step of a script: read until the other side ends the connection, and note that it did."""
 
 
-Step = bytes | Close | Reset | Pause | WaitFor | AwaitClose
+@dataclass(frozen=True)
+class Flood:
+    """A step of a script: send the same bytes again and again, until the other side has enough or so many were sent."""
+
+    piece: bytes
+    most: int = 80 * 1024 * 1024
+
+
+Step = bytes | Close | Reset | Pause | WaitFor | AwaitClose | Flood
 Script = Sequence[Step]
 
 
@@ -169,6 +177,9 @@ def _take(upstream: RecordingUpstream, connection: socket.socket, number: int, s
             time.sleep(seconds)
         case WaitFor(event):
             event.wait(10)
+        case Flood(piece, most):
+            for _ in range(0, most, len(piece)):
+                connection.sendall(piece)
         case AwaitClose():
             while connection.recv(65536):
                 pass
