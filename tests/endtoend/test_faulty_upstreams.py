@@ -57,7 +57,7 @@ end
 """,
 }
 RUNS = [("none", ""), ("watching", ""), ("making", "repair"), ("making", "fake"), ("making", "collect")]
-MOST_MEMORY = 700 * 1024 * 1024
+MOST_MEMORY = 400 * 1024 * 1024
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ from ruleproxy.engine.exchange import Exchange
 from ruleproxy.engine.ruleset import Ruleset
 from ruleproxy.engine.tracing import render_trace, to_dict, trace_exchange
 from ruleproxy.messages.message import Headers, Request
+from ruleproxy.rehearsal.testing import run_test
 from ruleproxy.wire.bedrock import Decoder as FrameDecoder
 from ruleproxy.wire.bedrock import encode_chunk
 from ruleproxy.wire.events import StreamEvent
@@ -36,7 +37,7 @@ from support.repairing import (
     text_delta,
     text_start,
 )
-from support.running import declared, head_of, request, rules
+from support.running import declared, head_of, load_text, request, rules
 from support.strict_events import check_chunk_stream, check_message_events, check_messages_stream
 
 SSE: Headers = [(b"content-type", b"text/event-stream"), (b"content-length", b"400"), (b"x-a", b"1")]
@@ -346,3 +347,26 @@ def test_a_retry_is_repaired_too() -> None:
         actions += exchange.receive(UpstreamData(piece))
     assert data_of(actions) == b"".join(GOOD)
     assert isinstance(actions[0], Head)
+
+
+def test_a_test_block_gives_faulty_events() -> None:
+    """On the code that serves: what `given events` gives is repaired, and expectations see what the client got."""
+    loaded = load_text(
+        'rule "repairs" on request then\n  repair_stream\nend\n\n'
+        'test "no names and no end"\n'
+        '  given request { method = "POST", path = "/v1/messages", body = { model = "m", stream = true } }\n'
+        "  given events {\n"
+        '    { data = { type = "message_start", message = { id = "msg_1" } } },\n'
+        '    { data = { type = "content_block_delta", index = 0, delta = { type = "text_delta", text = "hi" } } },\n'
+        '    { data = { type = "message_delta", delta = { stop_reason = "length" } } },\n'
+        "  }\n"
+        "  expect count(events) == 6\n"
+        '  expect last(events).type == "message_stop"\n'
+        '  expect changed "repairs"\n'
+        "end\n"
+    )
+    assert loaded.ruleset is not None, loaded.diagnostics
+    result = run_test(loaded.ruleset.tests[0], loaded.ruleset)
+    assert result.passed, (result.problem, result.missed)
+    assert result.trace is not None
+    assert result.trace.repairs["no content_block_start"] == 1

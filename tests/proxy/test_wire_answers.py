@@ -19,12 +19,13 @@ from support.recording_upstream import (
     RecordingUpstream,
     Reset,
     Script,
+    Step,
     WaitFor,
 )
 from support.server_process import ServerProcess, server_process
 
 
-def answer_with(upstream: RecordingUpstream, *script: bytes | Close | Reset | Pause | WaitFor | AwaitClose) -> None:
+def answer_with(upstream: RecordingUpstream, *script: Step) -> None:
     upstream.answer = lambda _request: script
 
 
