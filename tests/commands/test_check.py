@@ -105,3 +105,31 @@ def test_nothing_heavy_is_imported(tmp_path: Path) -> None:
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
     assert "ruleproxy" in imported
     assert imported.isdisjoint(HEAVY)
+
+
+def test_a_file_and_the_packs_beside_it(tmp_path: Path) -> None:
+    """A single file of a folder finds the packs of that folder; of one that is nowhere it is said where it was not."""
+    pack = tmp_path / "rules" / "packs" / "mark"
+    pack.mkdir(parents=True)
+    (pack / "pack.toml").write_text('name = "acme/mark"\nversion = "1"\nedition = 1\ndescription = "d"\n')
+    (pack / "1.rules").write_text('edition 1\n\nrule "mark" on request then\n  strip request.body.a\nend\n')
+    file = tmp_path / "rules" / "a.rules"
+    file.write_text('edition 1\n\nuse "acme/mark"\n')
+    for command in ("check", "list"):
+        done = run_ruleproxy(tmp_path, command, "rules/a.rules")
+        assert done.returncode == 0, done.stdout + done.stderr
+    file.write_text('edition 1\n\nuse "acme/mrak"\n')
+    done = run_ruleproxy(tmp_path, "check", "rules/a.rules")
+    assert done.returncode == 1
+    assert '= help: did you mean use "acme/mark"\n' in done.stdout
+    assert "= help: looked in the folder of rules/a.rules and the shipped packs\n" in done.stdout
+
+
+def test_more_uses_than_anyone_needs(tmp_path: Path) -> None:
+    """A file full of `use` is told so once, and the packs are not opened for each of its lines."""
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "a.rules").write_text("edition 1\n" + 'use "acme/nowhere"\n' * 40_000)
+    done = run_ruleproxy(tmp_path, "check")
+    assert done.returncode == 1
+    assert done.stdout.count("error[RP901]") == 200
+    assert done.stdout.count("error[RP104]: more than 200 lines of `use`") == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from ruleproxy.resources import PACKAGE, find_resource
 from support.events import text_of, types_of
 from support.raw_client import RawClient
 from support.recording_upstream import OK, RecordingUpstream, WaitFor, recording_upstream
@@ -406,6 +408,46 @@ def test_a_table_alone(tmp_path: Path, upstream: RecordingUpstream) -> None:
         table.write_text('{"mark": "newer"}')
         watched.wait_for_marks(b"newer")
         assert watched.status()["rules"]["hash"] != before["hash"]
+
+
+def test_what_a_single_file_reads_beside_it(tmp_path: Path, upstream: RecordingUpstream) -> None:
+    """The pack that it uses and the table that it reads are watched as well, although only the file was named."""
+    pack = tmp_path / "own" / "mark"
+    pack.mkdir(parents=True)
+    (pack / "pack.toml").write_text('name = "acme/mark"\nversion = "1"\nedition = 1\ndescription = "d"\n')
+    (pack / "1.rules").write_text(marking("old"))
+    (tmp_path / "own" / "names.json").write_text('{"mark": "old"}')
+    file = tmp_path / "own" / "only.rules"
+    file.write_text(
+        'edition 1\n\nlocal names = table("names.json")\n\nuse "acme/mark"\n\n'
+        'rule "table" on request then\n  rewrite request.headers["x-two"] = names["mark"]\nend\n'
+    )
+    with watching(tmp_path, upstream, "--rules", str(file)) as watched:
+        assert watched.marks() == (b"old", b"old")
+        (pack / "1.rules").write_text(marking("new"))
+        watched.wait_for_marks(b"new", b"old")
+        (tmp_path / "own" / "names.json").write_text('{"mark": "new"}')
+        watched.wait_for_marks(b"new", b"new")
+
+
+def test_a_shipped_pack_that_changes(tmp_path: Path, upstream: RecordingUpstream) -> None:
+    """Rules that use a pack of the installation follow it: after an update they are those of the new one."""
+    installed = tmp_path / "installed"
+    shutil.copytree(PACKAGE, installed / "ruleproxy", ignore=shutil.ignore_patterns("__pycache__"))
+    data = installed / "ruleproxy" / "data"
+    data.mkdir(exist_ok=True)
+    shutil.copy(find_resource("rules.lark", "grammar/rules.lark"), data / "rules.lark")
+    pack = data / "packs" / "mark"
+    pack.mkdir(parents=True)
+    (pack / "pack.toml").write_text('name = "ruleproxy/mark"\nversion = "1"\nedition = 1\ndescription = "d"\n')
+    (pack / "1.rules").write_text(marking("old"))
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "1.rules").write_text('edition 1\n\nuse "ruleproxy/mark"\n')
+    with server_process(tmp_path, upstream.url, environment={"PYTHONPATH": str(installed)}) as server:
+        watched = Watched(server, upstream, tmp_path / "rules")
+        assert watched.marks() == (b"old",)
+        (pack / "1.rules").write_text(marking("new"))
+        watched.wait_for_marks(b"new")
 
 
 def test_a_secret_after_a_reload(tmp_path: Path, upstream: RecordingUpstream) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
+from ruleproxy.packs import folders
 from ruleproxy.packs.folders import read_rules
 
 
@@ -81,3 +84,20 @@ def test_a_pipe_is_no_file(tmp_path: Path) -> None:
     texts, problems = read_rules(tmp_path)
     assert [text.relative for text in texts] == ["a.rules"]
     assert [problem.reason for problem in problems] == ["not a file"]
+
+
+def test_a_file_that_goes_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the listing of a folder and the reading of a file: it is told of, and the others are read."""
+    write(tmp_path, "a.rules", "b.rules", "c.rules")
+    read_file = folders.read_file
+
+    def read_slowly(path: Path, limit: int = -1) -> bytes:
+        (tmp_path / "b.rules").unlink(missing_ok=True)
+        return read_file(path, limit)
+
+    monkeypatch.setattr(folders, "read_file", read_slowly)
+    texts, problems = read_rules(tmp_path)
+    assert [text.relative for text in texts] == ["a.rules", "c.rules"]
+    assert [(Path(problem.shown).name, problem.reason) for problem in problems] == [
+        ("b.rules", "no such file or directory")
+    ]

@@ -30,7 +30,7 @@ from ruleproxy.language.source import Source, Span
 from ruleproxy.language.suggestions import find_nearest
 from ruleproxy.messages.upstreams import Upstream
 from ruleproxy.messages.values import EditRefused
-from ruleproxy.packs.folders import MANIFEST, RulesText, Unreadable, read_rules, shown_path
+from ruleproxy.packs.folders import MANIFEST, RulesText, Unreadable, read_file, read_rules, shown_path
 from ruleproxy.packs.manifest import BadPack, Manifest
 from ruleproxy.packs.shelf import Shelf
 from ruleproxy.resources import packs_folder
@@ -381,7 +381,11 @@ class _Loader:
 
     def _manifest_error(self, folder: Path, message: str) -> None:
         file = folder / MANIFEST
-        self._error(Source(shown_path(file), file.read_text("utf-8", "replace")), Span(0, 0), "RP901", message)
+        try:
+            text = read_file(file).decode("utf-8", "replace")
+        except OSError:
+            text = ""  # the message says why
+        self._error(Source(shown_path(file), text), Span(0, 0), "RP901", message)
 
     def _error(self, source: Source, span: Span, code: str, message: str, *help_lines: str) -> None:
         self.diagnostics.append(Diagnostic(code, Severity.ERROR, message, Label(source, span), help=help_lines))

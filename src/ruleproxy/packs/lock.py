@@ -33,12 +33,11 @@ def check_lock(folder: Path, read: Mapping[str, bytes]) -> None:
     """
     lock = folder / LOCK
     try:
-        locked = parse_lock(read_file(lock).decode("utf-8"), lock)
+        locked = parse_lock(read_file(lock).decode(errors="surrogateescape"), lock)
     except FileNotFoundError:
         return
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else None
-        raise BadLock(f"{lock}: {(reason or str(error)).lower()}") from None
+    except OSError as error:
+        raise BadLock(f"{lock}: {(error.strerror or str(error)).lower()}") from None
     found = hash_files(folder, read)
     for name in sorted(locked.keys() | found.keys()):
         if name not in found:
@@ -52,7 +51,7 @@ def check_lock(folder: Path, read: Mapping[str, bytes]) -> None:
 def parse_lock(text: str, file: Path) -> dict[str, str]:
     """The checksums in the text of a lock, by the names of the files. Raises `BadLock`."""
     locked: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.removesuffix("\n").split("\n") if text else (), 1):
         match = _LINE.fullmatch(line)
         if match is None or match[2] in locked:
             raise BadLock(f"{file}:{number}: a line is a SHA-256, two spaces, and a file named once")
@@ -76,8 +75,8 @@ def hash_files(folder: Path, read: Mapping[str, bytes] = MappingProxyType({})) -
             relative = file.relative_to(folder).as_posix()
             if name.startswith(".") or name.endswith(".tmp") or relative == LOCK:
                 continue
-            if "\n" in relative:
-                raise BadLock(f"{str(file)!r}: a file in a pack has a name of one line")
+            if "\n" in relative or "\\" in relative:
+                raise BadLock(f"{str(file)!r}: the name of a file in a locked pack is one line without backslashes")
             try:
                 data = read[relative] if relative in read else read_file(file)
             except OSError as error:

@@ -41,9 +41,9 @@ class Shelf:
     @property
     def described(self) -> str:
         """Where packs are looked for."""
-        own = (f"{shown_path(path)}/" if depth is None else f"the folder of {shown_path(path)}"
-               for path, depth in self._folders.items())  # fmt: skip
-        return ", ".join([*own, "the shipped packs"])
+        own = [f"{shown_path(path)}/" if depth is None else f"the folder of {shown_path(path)}"
+               for path, depth in self._folders.items()]  # fmt: skip
+        return " and ".join([*([", ".join(own)] if own else []), "the shipped packs"])
 
     @property
     def names(self) -> list[str]:
