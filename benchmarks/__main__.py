@@ -18,7 +18,7 @@ from benchmarks.load import require_wrk
 from benchmarks.payloads import make_payloads
 from benchmarks.report import Line, lines_as_json, render_table
 
-PARTS = ("engine", "scaling", "server", "streams")
+PARTS = ("engine", "scaling", "loading", "server", "streams")
 
 
 @click.command()
@@ -54,6 +54,7 @@ def main(only: tuple[str, ...], seconds: int, rounds: int, json_file: Path | Non
 
 def _measure(parts: Sequence[str], rounds: int, seconds: int) -> list[Line]:
     from benchmarks.in_process import measure_engine, measure_scaling
+    from benchmarks.loading import measure_loading
     from benchmarks.served_requests import measure_requests
     from benchmarks.served_streams import measure_streams
     from benchmarks.stacks import run_field
@@ -70,6 +71,7 @@ def _measure(parts: Sequence[str], rounds: int, seconds: int) -> list[Line]:
         folder = Path(name)
         run("engine", lambda: measure_engine(payloads))
         run("scaling", lambda: measure_scaling(payloads, folder / "scaling"))
+        run("loading", lambda: measure_loading(folder / "loading", rounds))
         if {"server", "streams"} & set(parts):
             require_wrk()
             with run_field(folder) as field:
