@@ -200,11 +200,26 @@ def test_a_broken_stream_of_the_clients_own_passes_as_it_came() -> None:
     assert run(NOTHING, AWS, broken, path=BEDROCK).body == broken
 
 
-def test_a_compressed_stream_cannot_be_converted() -> None:
-    """It is an error in the client's own words, not bytes that it cannot read."""
+def test_a_compressed_stream_is_opened_to_be_converted() -> None:
+    """The client is given the same events as without the coding, and no header that tells of it."""
     client = run(NOTHING, [*AWS, (b"content-encoding", b"gzip")], gzip.compress(FRAMES))
+    assert (client.status, client.body) == (200, run(NOTHING, AWS, FRAMES).body)
+    assert b"content-encoding" not in dict(client.headers)
+
+
+@pytest.mark.parametrize(("coding", "said"), [(b"br", b"content-encoding br"), (b"gzip, br", b"content-encoding gzip")])
+def test_a_coding_that_is_not_spoken_cannot_be_converted(coding: bytes, said: bytes) -> None:
+    """It is an error in the client's own words, not bytes that it cannot read."""
+    client = run(NOTHING, [*AWS, (b"content-encoding", coding)], FRAMES)
     assert client.status == 502
-    assert b"compressed" in client.body
+    assert said in client.body
+
+
+def test_a_compressed_stream_that_is_damaged_ends_with_an_error() -> None:
+    """What came before is given out; the damage is told as the last event."""
+    client = run(NOTHING, [*AWS, (b"content-encoding", b"gzip")], gzip.compress(FRAMES)[:-12])
+    assert types_of(client.body)[-1] == "error"
+    assert b"its end is missing" in client.body
 
 
 def test_json_where_frames_belong_is_a_whole_answer() -> None:
