@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from ruleproxy.packs.lock import hash_files, write_lock
 from ruleproxy.resources import PACKAGE, find_resource
 from support.events import text_of, types_of
 from support.raw_client import RawClient
@@ -447,6 +448,24 @@ def test_a_shipped_pack_that_changes(tmp_path: Path, upstream: RecordingUpstream
         watched = Watched(server, upstream, tmp_path / "rules")
         assert watched.marks() == (b"old",)
         (pack / "1.rules").write_text(marking("new"))
+        watched.wait_for_marks(b"new")
+
+
+def test_a_locked_pack(tmp_path: Path, upstream: RecordingUpstream) -> None:
+    """An edit of it is not taken before it is locked again, and then at once."""
+    pack = tmp_path / "rules" / "mark"
+    pack.mkdir(parents=True)
+    (pack / "pack.toml").write_text('name = "acme/mark"\nversion = "1"\nedition = 1\ndescription = "d"\n')
+    (pack / "1.rules").write_text(marking("old"))
+    (pack / "pack.lock").write_text(write_lock(hash_files(pack)))
+    (tmp_path / "rules" / "1.rules").write_text('edition 1\n\nuse "acme/mark"\n')
+    with watching(tmp_path, upstream) as watched:
+        (pack / "1.rules").write_text(marking("new"))
+        watched.server.wait_for_log(
+            rb"RP901[\s\S]*1\.rules: the checksum is not the one in pack\.lock[\s\S]*stay in force"
+        )
+        assert watched.marks() == (b"old",)
+        (pack / "pack.lock").write_text(write_lock(hash_files(pack)))
         watched.wait_for_marks(b"new")
 
 

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -99,3 +100,16 @@ def test_rules_that_cannot_match_are_not_evaluated() -> None:
     exchange = Exchange(ruleset, request({"a": 1}, headers=[(b"x-77", b"1")]), declared())
     exchange.begin()
     assert [(o.rule.name, o.verdict) for o in exchange.outcomes["request"]] == [("77", "changed")]
+
+
+def test_made_ready_as_another_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ruleset that takes the place of one has its candidates found before it does: the same that it would find."""
+    old = rules('rule "a" on request\nwhen request.path == "/a" then\n  strip request.body.a\nend\n')
+    text = 'rule "b" on request\nwhen request.path == "/a" then\n  strip request.body.b\nend\n'
+    new, fresh = rules(text), rules(text)
+    for path in ("/a", "/b"):
+        old.candidates("request", "POST", path)
+    new.prepare_as(old)
+    expected = [[rule.name for rule in fresh.candidates("request", "POST", path)] for path in ("/a", "/b")]
+    monkeypatch.setattr(Ruleset, "_choose", lambda *_: pytest.fail("looked for candidates"))
+    assert [[rule.name for rule in new.candidates("request", "POST", path)] for path in ("/a", "/b")] == expected

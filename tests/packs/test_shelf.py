@@ -43,6 +43,21 @@ def test_beside_a_file(tmp_path: Path) -> None:
     assert "only.rules" in shelf.described
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes the right to give files away")
+def test_a_stranger_beside_a_file(tmp_path: Path) -> None:
+    """A single file may lie where everybody writes: a pack of somebody else there is none of its."""
+    file = tmp_path / "only.rules"
+    file.write_text("edition 1\n")
+    own = write_pack(tmp_path / "own", "acme/mine")
+    stranger = write_pack(tmp_path / "a-stranger", "ruleproxy/strict-apim")
+    for path in (file, own):
+        os.chown(path, 1000, 1000)
+    os.chown(stranger, 1001, 1001)
+    shelf = Shelf([file], packs_folder())
+    assert shelf.find("acme/mine") == own
+    assert shelf.find("ruleproxy/strict-apim") == packs_folder() / "strict-apim"
+
+
 def test_links_and_hidden_folders(tmp_path: Path) -> None:
     """As for rules: what a link brings in counts, a loop of links ends, a hidden folder is none of the rules."""
     rules = tmp_path / "rules"

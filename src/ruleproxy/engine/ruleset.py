@@ -100,6 +100,11 @@ class Ruleset:
             found = self._index[key] = Candidates(tuple(self._choose(*key)))
         return found
 
+    def prepare_as(self, other: Ruleset) -> None:
+        """Make ready what was asked of another ruleset, so that the first request of each kind need not wait for it."""
+        for side, method, path in list(other._index):
+            self.candidates(side, method or "", path or "")
+
     def _choose(self, side: Side, method: str | None, path: str | None) -> Iterator[CompiledRule]:
         moved = False
         for rule in self.rules:

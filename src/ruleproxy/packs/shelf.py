@@ -14,7 +14,10 @@ from ruleproxy.packs.lock import check_lock
 from ruleproxy.packs.manifest import BadManifest, BadPack, Manifest, parse_manifest
 
 BESIDE: Final = 3
-"""Levels below the folder of a single file that are looked through: it may be a home with all that is in it."""
+"""Levels below the folder of a single file that are looked through: it may be a home with all that is in it.
+
+It may as well be `/tmp`: a pack there counts only if it belongs to whom the file belongs to, or to the superuser.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +73,18 @@ class Shelf:
     def _found(self) -> dict[str, Path]:
         found: dict[str, Path] = {}
         for path, depth in (*self._folders.items(), (self._shipped, None)):
+            owners = None if depth is None else {0, *_find_owner(path)}
             for name, folder in _find_packs(path if depth is None else path.parent, depth):
-                found.setdefault(name, folder)
+                if owners is None or not owners.isdisjoint(_find_owner(folder)):
+                    found.setdefault(name, folder)
         return found
+
+
+def _find_owner(path: Path) -> list[int]:
+    try:
+        return [path.stat().st_uid]
+    except OSError:
+        return []  # gone
 
 
 def _find_packs(top: Path, depth: int | None) -> Iterator[tuple[str, Path]]:

@@ -71,6 +71,8 @@ class RulesInForce:
 
     def _load(self) -> Loaded:
         loaded = load_rules(self._folders, self._upstreams, environment=os.environ, memory=self._memory)
+        if loaded.ruleset is not None:
+            loaded.ruleset.prepare_as(self.current)
         kept = () if loaded.ruleset is not None else self._watched
         self._watched = tuple(dict.fromkeys((*self._folders, *loaded.places, *kept)))
         return loaded

@@ -26,7 +26,7 @@ _LOOK_SECONDS = 1.0
 _FIRST_LOOK_SECONDS = 0.2
 """What happens while a watch is being set up raises no event."""
 
-_KINDS = (".rules", ".toml", ".json")
+_KINDS = (".rules", ".toml", ".json", ".lock")
 
 Identity = tuple[str, int, int]
 
