@@ -187,7 +187,7 @@ def may_touch(written: Key, key: Key) -> bool:
 
 def leaves_alone(rule: PlacedRule, keys: Sequence[Key]) -> bool:
     """Whether a rule surely changes nothing at some places."""
-    if not rule.applies:
+    if not rule.applies or not keys:
         return True
     if rule.has_hidden_effects:
         return False
