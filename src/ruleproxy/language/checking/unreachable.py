@@ -123,7 +123,7 @@ def show_asked(constraint: Constraint) -> str:
     match constraint.relation:
         case "one of":
             value = min(str(value) for _, value in constraint.values)
-            return f"{name}: {value}"
+            return f"{name}: {value.lower() if value in ('True', 'False') else value}"
         case "present" | "kind":
             return f"{name}: …"
         case "above":
