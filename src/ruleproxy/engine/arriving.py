@@ -18,6 +18,9 @@ class Limits:
     answer: int = 64 * 1024 * 1024
     """Bytes of an answer that rules or a faked stream need whole."""
 
+    decoded: int = 64 * 1024 * 1024
+    """Bytes of a body once its content codings are undone; of a stream, those that one piece of it inflates to."""
+
 
 class Arrival:
     """Feed it an answer from its first byte; `held` are all of these bytes, `claimed` what its content type says."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ruleproxy.engine.context import Failure
-from ruleproxy.engine.faking import FakingError, decode_body
+from ruleproxy.engine.faking import FakingError, readable_body
 from ruleproxy.engine.holding import empty_stream, read_error_event
 from ruleproxy.engine.replying import ENTITY, Client, with_length
 from ruleproxy.messages.message import Response
@@ -16,7 +16,7 @@ from ruleproxy.wire.framing import Framing
 def collect(response: Response, framing: Framing, client: Client) -> Response | Failure:
     """The whole answer that a stream tells, or why it tells none: an error that it told of, or an end too soon."""
     try:
-        items = framing.decode(decode_body(response))
+        items = framing.decode(readable_body(response))
     except FakingError as error:
         return _fail(error.kind, error.status, str(error))
     except BadStreamError as error:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from ruleproxy.engine.asking import ask_stream, ask_whole, wants_stream
 from ruleproxy.language.checking.lessons import Lesson
 from ruleproxy.language.signatures import Side
+from ruleproxy.messages.body import Unpack
 from ruleproxy.messages.edited import EditedRequest, EditedResponse
 from ruleproxy.messages.event import EditedEvent
 from ruleproxy.messages.journal import Journal
@@ -173,7 +174,7 @@ class RunContext:
     def original(self) -> OriginalMessages:
         """What the client really sent, and what really came back."""
         if self._original is None:
-            self._original = OriginalMessages(self._sent, self.declared)
+            self._original = OriginalMessages(self._sent, self.declared, self.request.unpack)
         return self._original
 
     def keep_original(self, other: RunContext) -> None:
@@ -281,8 +282,8 @@ class OriginalMessages:
 
     __slots__ = ("_response", "request")
 
-    def __init__(self, sent: Request, declared: tuple[Upstream, ...]) -> None:
-        self.request = EditedRequest(sent, declared, Journal())
+    def __init__(self, sent: Request, declared: tuple[Upstream, ...], unpack: Unpack | None) -> None:
+        self.request = EditedRequest(sent, declared, Journal(), unpack)
         self._response: EditedResponse | None = None
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -51,6 +52,11 @@ class Cut:
 
 
 Action = Send | Head | Data | End | Cut
+
+
+def is_over(actions: Sequence[Action]) -> bool:
+    """Whether nothing more of the answer at hand is of interest after these actions."""
+    return bool(actions) and isinstance(actions[-1], Send | End | Cut)
 
 
 @dataclass(frozen=True, slots=True)

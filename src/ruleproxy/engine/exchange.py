@@ -30,16 +30,14 @@ from ruleproxy.engine.collecting import collect
 from ruleproxy.engine.context import Decisions, Failure
 from ruleproxy.engine.events import (
     Action,
-    Cut,
     Data,
-    End,
     Event,
-    Send,
     UpstreamData,
     UpstreamEnd,
     UpstreamFailed,
     UpstreamHead,
     Waited,
+    is_over,
 )
 from ruleproxy.engine.faking import FakingError, StreamFaker
 from ruleproxy.engine.findings import Findings
@@ -51,12 +49,13 @@ from ruleproxy.engine.replying import Client, is_encoded, with_length
 from ruleproxy.engine.ruleset import Ruleset
 from ruleproxy.engine.running import Outcome, RequiredRuleFailed
 from ruleproxy.engine.sides import Sides
+from ruleproxy.engine.unpacking import InflatesTooMuch, Unpacking, unpack_with
 from ruleproxy.language.signatures import Side
 from ruleproxy.messages.edited import EditedResponse
 from ruleproxy.messages.message import Request, Response
 from ruleproxy.messages.upstreams import Upstream
 from ruleproxy.wire.formats import error_type
-from ruleproxy.wire.framing import Framing
+from ruleproxy.wire.framing import Framing, claimed_framing
 
 _ANSWER_SIDES: Sequence[Side] = ("response", "event", "failure")
 _NO_BODY = frozenset({204, 304})
@@ -80,11 +79,14 @@ class Exchange(Findings):
         observe: Callable[[Sequence[Outcome]], None] | None = None,
         learned: LearnedRules | None = None,
     ) -> None:
-        sides = Sides(ruleset, request, upstreams, detailed=detailed, observe=observe, learned=learned)
+        limits = limits or Limits()
+        unpack = unpack_with(limits.decoded)
+        sides = Sides(ruleset, request, upstreams, detailed=detailed, observe=observe, learned=learned, unpack=unpack)
         super().__init__(ruleset, sides)
         self.request = request
         self.patience: float | None = None
-        self._limits = limits or Limits()
+        self._limits = limits
+        self._unpacking: Unpacking | None = None
         self._client = Client.of(request)
         self._outlet = Outlet(self._client, sides)
         self._faker: StreamFaker | None = None
@@ -97,6 +99,11 @@ class Exchange(Findings):
     @property
     def relaying(self) -> bool:
         """Whether every further byte of the upstream's answer goes to the client as it comes."""
+        return self.passes and (self._unpacking is None or self._unpacking.left)
+
+    @property
+    def passes(self) -> bool:
+        """Whether every further byte of the answer, once it is open, goes to the client as it is."""
         return self._outlet.relaying
 
     def begin(self) -> Sequence[Action]:
@@ -105,9 +112,11 @@ class Exchange(Findings):
             decisions = self.sides.run_request()
         except RequiredRuleFailed as failed:
             return self._outlet.fail(502, "api_error", str(failed))
-        problem = self.sides.edited.body.problem
-        if problem is not None:
-            self.sides.remark(f"body {problem}")
+        body = self.sides.edited.body
+        if isinstance(body.refusal, InflatesTooMuch):
+            return self._outlet.fail(413, error_type(413), f"the request's body: {body.refusal}")
+        if body.problem is not None:
+            self.sides.remark(f"body {body.problem}")
         if decisions.answer is not None:
             return self._outlet.answer(decisions.answer)
         return self._send(decisions)
@@ -134,6 +143,20 @@ class Exchange(Findings):
 
     def receive(self, event: Event) -> Sequence[Action]:
         """What follows an event."""
+        if isinstance(event, UpstreamHead):
+            self._unpacking = Unpacking.of(event, self._limits.decoded) if self._reads(event) else None
+        return self.take(event) if self._unpacking is None else self._unpacking.receive(event, self)
+
+    def _reads(self, head: UpstreamHead) -> bool:
+        """Whether anything looks into the body of an answer."""
+        if self._is_bodiless(head):
+            return False
+        claimed = claimed_framing(head.headers)
+        foreign = claimed is not None and self._client.reads(claimed) is not claimed
+        return foreign or self._converts or any(map(self.sides.rules, _ANSWER_SIDES))
+
+    def take(self, event: Event) -> Sequence[Action]:
+        """What follows an event of an answer that is open."""
         match event:
             case UpstreamHead():
                 return self._receive_head(event)
@@ -149,21 +172,18 @@ class Exchange(Findings):
     def _receive_head(self, head: UpstreamHead) -> Sequence[Action]:
         self._came = self._head = head
         arrival = Arrival(head.headers)
-        streams = 200 <= head.status < 300 and head.status not in _NO_BODY and self.request.method != "HEAD"
+        streams = 200 <= head.status < 300 and not self._is_bodiless(head)
         if not streams or is_encoded(head.headers):
-            return self._settle(arrival.believed if streams else "whole", bodiless=not streams and self._is_bodiless)
-        claimed = arrival.claimed
-        foreign = claimed is not None and self._client.reads(claimed) is not claimed
-        if not foreign and not self._converts and not any(map(self.sides.rules, _ANSWER_SIDES)):
+            return self._settle(arrival.believed if streams else "whole", bodiless=self._is_bodiless(head))
+        if not self._reads(head):
             return self._open()
         self._phase = arrival
-        if self._faker is None and claimed is not None:
+        if self._faker is None and arrival.claimed is not None:
             self.patience = HELD_SECONDS
         return ()
 
-    @property
-    def _is_bodiless(self) -> bool:
-        return self.request.method == "HEAD" or self._came.status in _NO_BODY
+    def _is_bodiless(self, head: UpstreamHead) -> bool:
+        return self.request.method == "HEAD" or head.status in _NO_BODY
 
     def _settle(self, kind: Kind, held: bytes = b"", *, bodiless: bool = False) -> Sequence[Action]:
         """Go on with an answer now that it is known what it is; `held` came of it so far."""
@@ -204,7 +224,7 @@ class Exchange(Findings):
             self.sides.judge(Response(self._came.status, self._came.headers, b""), whole=False)
         self._phase = None
         actions = self._outlet.open(self._head, self._came, self._framing)
-        return actions if self._is_over(actions) else (*actions, *self._pass_on(held))
+        return actions if is_over(actions) else (*actions, *self._pass_on(held))
 
     def _pass_on(self, data: bytes) -> Sequence[Action]:
         actions = self._outlet.pass_on(data)
@@ -252,11 +272,7 @@ class Exchange(Findings):
             if actions is not None:
                 return actions
         actions = self._settle(arrival.believed if arrival.held else "whole", arrival.held)
-        return actions if self._is_over(actions) else (*actions, *self._receive_end())
-
-    @staticmethod
-    def _is_over(actions: Sequence[Action]) -> bool:
-        return bool(actions) and isinstance(actions[-1], Send | End | Cut)
+        return actions if is_over(actions) else (*actions, *self._receive_end())
 
     def _finish(self, body: bytes) -> Sequence[Action]:
         response = Response(self._came.status, self._came.headers, body)

@@ -9,14 +9,11 @@ from ruleproxy.engine.replying import Client, stream_headers
 from ruleproxy.engine.runtime import member
 from ruleproxy.messages.edited import EditedRequest
 from ruleproxy.messages.message import Headers, Response
-from ruleproxy.wire.content_coding import Inflater, content_coding
-from ruleproxy.wire.events import BadStreamError
+from ruleproxy.wire.compression import find_codings
 from ruleproxy.wire.fake_chat import fake_chat
 from ruleproxy.wire.fake_stream import fake_stream
 from ruleproxy.wire.formats import error_status, error_type
 from ruleproxy.wire.whole import NotAMessageError
-
-_INFLATED_LIMIT = 64 * 1024 * 1024
 
 
 class FakingError(Exception):
@@ -58,13 +55,13 @@ class StreamFaker:
         if not begun:
             return response
         try:
-            body = decode_body(response)
+            body = readable_body(response)
         except FakingError:
             body = b""  # unreadable, but its status still says what it is
         raise FakingError(response.status, *read_error(body, response.status))
 
     def _stream(self, response: Response) -> bytes:
-        body = decode_body(response)
+        body = readable_body(response)
         try:
             if self._client.api == "openai.chat":
                 events = fake_chat(body, model=self._model, counts=self._counts)
@@ -82,18 +79,13 @@ class StreamFaker:
         return self._client.own_framing.encode_all(events)
 
 
-def decode_body(response: Response) -> bytes:
-    """The body of an answer without its content coding. Raises `FakingError` where that cannot be undone."""
-    coding = content_coding(response.headers)
-    if not coding:
-        return response.body
-    try:
-        inflater = Inflater(coding, _INFLATED_LIMIT)
-        data = inflater.feed(response.body)
-        inflater.finish()
-    except BadStreamError as error:
-        raise FakingError(502, "api_error", str(error)) from None
-    return data
+def readable_body(response: Response) -> bytes:
+    """The body of an answer. Raises `FakingError` for one in a content coding that is not known."""
+    codings = find_codings(response.headers)
+    if codings:
+        coding = ", ".join(codings)
+        raise FakingError(502, "api_error", f"the upstream's answer has the content-encoding {coding}")
+    return response.body
 
 
 class _Error(msgspec.Struct):

@@ -13,7 +13,7 @@ import msgspec
 
 from ruleproxy.engine.compiling import CompiledRule
 from ruleproxy.engine.context import RunContext
-from ruleproxy.engine.faking import FakingError, decode_body
+from ruleproxy.engine.faking import FakingError, readable_body
 from ruleproxy.engine.ruleset import Candidates
 from ruleproxy.engine.teaching import Lesson, NotLearned, load_lesson, write_lesson
 from ruleproxy.messages.message import Headers, Response
@@ -168,7 +168,7 @@ def is_taken(response: Response, *, whole: bool) -> bool:
     if not whole:
         return not _is_page(response.headers)
     try:
-        body = decode_body(response).removeprefix(b"\xef\xbb\xbf").strip()
+        body = readable_body(response).removeprefix(b"\xef\xbb\xbf").strip()
         answer = msgspec.json.decode(body, type=_Answer)
     except FakingError:
         return False

@@ -6,7 +6,7 @@ import hashlib
 
 from ruleproxy.engine.asking import request_model
 from ruleproxy.engine.context import RunContext
-from ruleproxy.engine.faking import StreamFaker, decode_body
+from ruleproxy.engine.faking import StreamFaker, readable_body
 from ruleproxy.engine.replying import Client
 from ruleproxy.engine.runtime import member
 from ruleproxy.messages.message import Response
@@ -38,7 +38,7 @@ class StreamMaker(StreamFaker):
         self._context = context
 
     def _stream(self, response: Response) -> bytes:
-        if decode_body(response).strip():
+        if readable_body(response).strip():
             return super()._stream(response)
         # Claude Code asks again without a stream then; a status would have it ask for the same ten times.
         events = open_repairer(self._context).finish()

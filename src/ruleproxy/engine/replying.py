@@ -11,7 +11,7 @@ from ruleproxy.messages.headers import HeaderFields
 from ruleproxy.messages.journal import Journal
 from ruleproxy.messages.message import Headers, Request
 from ruleproxy.messages.values import NIL, Value, encode
-from ruleproxy.wire.content_coding import content_coding
+from ruleproxy.wire.compression import find_codings
 from ruleproxy.wire.formats import Api, api_of, error_body, error_headers
 from ruleproxy.wire.framing import SERVER_SENT_EVENTS, Framing, expected_framing
 
@@ -47,7 +47,7 @@ class Client:
 
 def is_encoded(headers: Headers) -> bool:
     """Whether an answer's bytes are compressed, so that nothing in them can be read as they come."""
-    return bool(content_coding(headers))
+    return bool(find_codings(headers))
 
 
 def with_length(headers: Headers, length: int) -> Headers:

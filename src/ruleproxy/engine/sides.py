@@ -16,6 +16,7 @@ from ruleproxy.engine.retrying import Attempts
 from ruleproxy.engine.ruleset import Candidates, Ruleset
 from ruleproxy.engine.running import Outcome, RequiredRuleFailed, run_rules
 from ruleproxy.language.signatures import Side
+from ruleproxy.messages.body import Unpack
 from ruleproxy.messages.edited import EditedRequest, EditedResponse
 from ruleproxy.messages.journal import Edit, Journal
 from ruleproxy.messages.message import Headers, Request, Response
@@ -52,6 +53,7 @@ class Sides:
         detailed: bool,
         observe: Callable[[Sequence[Outcome]], None] | None,
         learned: LearnedRules | None = None,
+        unpack: Unpack | None = None,
     ) -> None:
         self.learning = Learning(learned)
         self.ruleset = ruleset
@@ -68,7 +70,7 @@ class Sides:
         self._detailed = detailed
         self._observe = observe
         self._journal = Journal(detailed=detailed)
-        self.edited = EditedRequest(request, upstreams, self._journal)
+        self.edited = EditedRequest(request, upstreams, self._journal, unpack)
         self.ruled_headers = self.edited.headers.lines
         self._own_lines: Headers = []
         self.context = RunContext(request, self.edited, upstreams, self._journal)
@@ -177,6 +179,8 @@ class Sides:
         target = edited.outgoing_path.encode("latin-1") + query
         to = edited.upstream
         lines = edited.headers.lines
+        if edited.body.unpacked:
+            lines = [line for line in lines if line[0].lower() != b"content-encoding"]
         return Send(to.origin, edited.method, target, lines, body, to.name, to.timeout, to.sign), reused
 
     def _refuse_retry(self) -> str | None:

@@ -1,6 +1,6 @@
 """A stream on its way to the client: taken out of the framing it came in, put into the one that the client reads.
 
-    upstream's bytes -> [inflate] -> decode -> [repair] -> [event rules] -> encode -> client's bytes
+    upstream's bytes -> decode -> [repair] -> [event rules] -> encode -> client's bytes
 
 An event that nothing touched leaves as the bytes that came where both framings are the same, and so does all that is
 no event.
@@ -17,7 +17,7 @@ from ruleproxy.engine.replying import Client, stream_headers, without_length
 from ruleproxy.engine.running import RequiredRuleFailed
 from ruleproxy.engine.sides import Sides
 from ruleproxy.messages.message import Headers, Response
-from ruleproxy.wire.content_coding import Inflater, content_coding
+from ruleproxy.wire.compression import find_codings
 from ruleproxy.wire.events import BadStreamError, Filler, Item, StreamEvent, Unfinished
 from ruleproxy.wire.framing import Framing
 from ruleproxy.wire.repair_stream import StreamRepairer
@@ -35,7 +35,7 @@ class StreamPipeline:
 
     `problem` is what ends it before its own end: a required rule that failed, bytes that are no stream. What was
     complete before that is given out all the same. With a `repairer` bytes that are no stream are no problem, but an
-    end that the repairer makes. With an `inflater` the stream came compressed.
+    end that the repairer makes.
     """
 
     def __init__(
@@ -44,12 +44,10 @@ class StreamPipeline:
         wanted: Framing,
         rules: EventRules | None = None,
         repairer: StreamRepairer | None = None,
-        inflater: Inflater | None = None,
     ) -> None:
         self.rules = rules
         self.problem: RequiredRuleFailed | BadStreamError | None = None
         self._decoder = came.decoder(DEFAULT_LIMIT)
-        self._inflater = inflater
         self.repairer = repairer
         self._wanted = wanted
         self._same = came is wanted
@@ -72,7 +70,7 @@ class StreamPipeline:
         if self._unreadable:
             return b""
         try:
-            items = self._decoder.feed(data if self._inflater is None else self._inflater.feed(data))
+            items = self._decoder.feed(data)
         except BadStreamError as error:
             out = self._repair(error.before)
             if self.repairer is not None and self.problem is None:
@@ -85,11 +83,6 @@ class StreamPipeline:
     def finish(self, problem: str | None = None) -> bytes:
         """What the client still gets at the end; `problem` says what broke the stream off, if something did."""
         out = b"" if self._unreadable else self._repair(self._decoder.finish())
-        if self._inflater is not None and not self._unreadable and problem is None:
-            try:
-                self._inflater.finish()
-            except BadStreamError as error:
-                self.problem, problem = (error if self.repairer is None else self.problem), str(error)
         if self.repairer is None or self.problem is not None:
             return out
         return out + self._pass(self.repairer.finish(problem))
@@ -141,14 +134,15 @@ def open_pipeline(
     """What a stream goes through, None where it passes as it is, and the client's headers.
 
     `answer` is the head as it came, `headers` what response rules made of its headers. Raises BadStreamError for a
-    content coding that cannot be opened.
+    content coding that is not known.
     """
     wanted, ruled = client.reads(came), bool(sides.rules("event"))
-    coding = content_coding(answer.headers) if repair or wanted is not came else b""
-    if wanted is not came or coding or (repair and Arrival(headers).claimed is not came):
+    if (repair or wanted is not came) and (codings := find_codings(answer.headers)):
+        raise BadStreamError(f"the upstream's stream has the content-encoding {', '.join(codings)}")
+    if wanted is not came or (repair and Arrival(headers).claimed is not came):
         headers = stream_headers(headers, wanted)
     if not ruled and not repair and wanted is came:
         return None, headers
     rules = sides.open_stream(answer) if ruled else None
     repairer = open_repairer(sides.context) if repair else None
-    return StreamPipeline(came, wanted, rules, repairer, Inflater(coding) if coding else None), without_length(headers)
+    return StreamPipeline(came, wanted, rules, repairer), without_length(headers)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from ruleproxy.messages.journal import Journal
 from ruleproxy.messages.json_bytes import Document, NotEditable, find_bad_utf8
+from ruleproxy.messages.message import Headers
 from ruleproxy.messages.nodes import Node, show
 from ruleproxy.messages.object_level import ObjectLevel
 from ruleproxy.messages.tree import Tree
@@ -16,17 +17,45 @@ from ruleproxy.messages.values import NIL, EditRefused, Value, encode
 _WRITTEN_COMPACTLY: Final = re.compile(rb'\{"[^"\\]*":[^ \t\r\n]')
 
 
+Unpack = Callable[[Headers, bytes], bytes]
+"""Gives the bytes of a body without the content codings that its headers name. Raises `EditRefused`."""
+
+
 class Body:
     """The bytes of a body and, once opened, its document. `problem` says why it cannot be opened, for people.
+
+    A body in a content coding is handed over with `unpack`, which is asked once, when somebody looks inside: `refusal`
+    is what it raised, if it did.
 
     `absent` are names of top-level members of which somebody has proved, on the bytes as they came, that the body has
     none of them and is an object: such members can be put at its end without opening it.
     """
 
-    __slots__ = ("_appended", "_journal", "_opened", "_source", "absent", "document", "problem", "replaced")
+    __slots__ = (
+        "_appended",
+        "_journal",
+        "_opened",
+        "_packed",
+        "_source",
+        "_unpack",
+        "absent",
+        "document",
+        "problem",
+        "refusal",
+        "replaced",
+    )
 
-    def __init__(self, source: bytes, journal: Journal, problem: str | None = None) -> None:
+    def __init__(
+        self,
+        source: bytes,
+        journal: Journal,
+        problem: str | None = None,
+        unpack: Callable[[bytes], bytes] | None = None,
+    ) -> None:
         self._source = source
+        self._packed: bytes | None = None
+        self._unpack = unpack
+        self.refusal: EditRefused | None = None
         self._journal = journal
         self.document: Document | None = None
         self.problem = problem
@@ -37,15 +66,28 @@ class Body:
 
     @property
     def source(self) -> bytes:
-        """The bytes as they came."""
+        """The bytes as they came, without their content codings where these could be undone."""
+        if self._unpack is not None:
+            self._undo_codings(self._unpack)
         return self._source
+
+    def _undo_codings(self, unpack: Callable[[bytes], bytes]) -> None:
+        self._unpack = None
+        try:
+            opened = unpack(self._source)
+        except EditRefused as refused:
+            self.refusal, self.problem, self._opened = refused, str(refused), True
+        else:
+            self._packed, self._source = self._source, opened
+            self._opened = self._opened or not opened
 
     def open(self) -> None:
         """Make a document of the body, where there is one to make."""
+        source = self.source
         if self.document is None and not self._opened:
             self._opened = True
             try:
-                self.document = Document(self._source, self._journal)
+                self.document = Document(source, self._journal)
             except NotEditable as error:
                 self.problem = str(error)
                 return
@@ -75,7 +117,7 @@ class Body:
 
     def lacks(self, names: Iterable[str]) -> bool:
         """Whether all of these may be put at the end of the unopened bytes with `append`."""
-        source = self._source
+        source = self.source
         return (
             self.document is None
             and self.absent.issuperset(names)
@@ -99,7 +141,7 @@ class Body:
 
     def become(self, value: Value) -> None:
         """Replace the whole of a body that is there by another JSON value. Raises `EditRefused` where there is none."""
-        if not self._source:
+        if not self.source:
             raise EditRefused("there is no body, and no rule makes one")
         before = self.document
         root = before.root if before is not None else NIL
@@ -114,7 +156,20 @@ class Body:
         self.document, self.replaced, self._opened = document, replaced, opened
 
     def to_bytes(self) -> tuple[bytes, int | None]:
-        """The body as it is now, and how many of its bytes are the ones that came (None: nobody counted)."""
+        """The body as it is now, and how many of its bytes are the ones that came (None: nobody counted).
+
+        It is without the content codings in which it came if it changed (`unpacked`), else in them.
+        """
+        if self._packed is not None and not self.unpacked:
+            return self._packed, len(self._packed)
+        return self._to_open_bytes()
+
+    @property
+    def unpacked(self) -> bool:
+        """Whether the body came in a content coding and, because it was changed, goes out without."""
+        return self._packed is not None and self._to_open_bytes()[0] != self._source
+
+    def _to_open_bytes(self) -> tuple[bytes, int | None]:
         if self.document is not None:
             data, reused = self.document.to_json()
             return data, 0 if self.replaced is not None else reused

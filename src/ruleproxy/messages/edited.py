@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
-from ruleproxy.messages.body import Body
+from ruleproxy.messages.body import Body, Unpack
 from ruleproxy.messages.headers import HeaderFields
 from ruleproxy.messages.journal import Journal
 from ruleproxy.messages.message import Request, Response
@@ -131,17 +132,27 @@ class EditedUpstream:
 
 
 class EditedRequest:
-    """A request on its way through the rules; `raw_path` is percent-encoded text, without the proxy's base path."""
+    """A request on its way through the rules; `raw_path` is percent-encoded text, without the proxy's base path.
 
-    __slots__ = ("_journal", "_secrets", "body", "headers", "method", "query", "raw_path", "upstream")
+    `unpack` undoes the content codings of its body, once somebody looks inside.
+    """
 
-    def __init__(self, request: Request, declared: tuple[Upstream, ...], journal: Journal) -> None:
+    __slots__ = ("_journal", "_secrets", "body", "headers", "method", "query", "raw_path", "unpack", "upstream")
+
+    def __init__(
+        self, request: Request, declared: tuple[Upstream, ...], journal: Journal, unpack: Unpack | None = None
+    ) -> None:
+        self.unpack = unpack
         self.method = request.method
         self.raw_path = request.raw_path.decode("latin-1")
         self._secrets = Written()
         self.query = QueryFields(request.query, journal, self._secrets)
         self.headers = HeaderFields(request.headers, journal, outgoing=True)
-        self.body = Body(request.body, journal, encoded_problem(self.headers))
+        problem = encoded_problem(self.headers)
+        if problem is None or unpack is None:
+            self.body = Body(request.body, journal, problem)
+        else:
+            self.body = Body(request.body, journal, unpack=partial(unpack, request.headers))
         self.upstream = EditedUpstream(declared, journal, self._secrets)
         self._journal = journal
 

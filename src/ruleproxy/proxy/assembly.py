@@ -55,7 +55,7 @@ def assemble(
     url = url_of(listener)
     started = time.time()
     upstreams = declared_upstreams(settings)
-    limits = ExchangeLimits(answer=settings.limits.body)
+    limits = ExchangeLimits(answer=settings.limits.body, decoded=settings.limits.decoded)
     tasks: set[asyncio.Task[None]] = set()
 
     def known() -> list[bytes]:

@@ -1,0 +1,159 @@
+"""Compressed messages as rules read them: opened when somebody looks inside, left as they came when nothing changed.
+
+A request's body is opened by whoever reads it first (`unpack_body`). An answer is opened while it comes, in front of
+the exchange that reads it: the exchange sees it without its codings. What it passes on whole and unchanged goes out
+as it came, codings and all; a stream that it reads event by event goes out open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from ruleproxy.engine.events import (
+    Action,
+    Data,
+    End,
+    Event,
+    Head,
+    UpstreamData,
+    UpstreamEnd,
+    UpstreamFailed,
+    UpstreamHead,
+    is_over,
+)
+from ruleproxy.messages.body import Unpack
+from ruleproxy.messages.message import Headers
+from ruleproxy.messages.values import EditRefused
+from ruleproxy.wire.compression import CodingError, Decoder, TooLarge, decode_whole, find_codings
+
+_PACKED = frozenset({b"content-encoding", b"content-length", b"content-md5", b"digest"})
+"""Headers that say what the bytes are in their codings."""
+
+
+class InflatesTooMuch(EditRefused):
+    """A body that is larger than it may be once its codings are undone."""
+
+
+def unpack_with(limit: int) -> Unpack:
+    """What opens the bodies of requests, up to `limit` bytes. Raises `EditRefused` for those it cannot open."""
+
+    def unpack(headers: Headers, data: bytes) -> bytes:
+        codings = find_codings(headers)
+        shown = ", ".join(codings)
+        try:
+            return decode_whole(codings, data, limit)
+        except CodingError as error:
+            raise EditRefused(f"content-encoding {shown}: not opened, {error}") from None
+        except TooLarge:
+            raise InflatesTooMuch(f"content-encoding {shown}: it inflates to more than {limit} bytes") from None
+
+    return unpack
+
+
+def without_codings(headers: Headers) -> Headers:
+    """The headers of a body that is open."""
+    return [line for line in headers if line[0].lower() not in _PACKED]
+
+
+class Reader(Protocol):
+    """The exchange that reads the answer."""
+
+    @property
+    def passes(self) -> bool:
+        """Whether every further byte of the answer, once it is open, goes to the client as it is."""
+
+    def take(self, event: Event) -> Sequence[Action]:
+        """The actions that follow an event."""
+
+
+class Unpacking:
+    """Opens one answer. `limit`: bytes that one piece of it may inflate to."""
+
+    def __init__(self, head: UpstreamHead, decoder: Decoder, limit: int) -> None:
+        self._head = head
+        self._open_head = UpstreamHead(head.status, without_codings(head.headers))
+        self._decoder = decoder
+        self._limit = limit
+        # What came, for as long as it may still go out as it did; and the same open.
+        self._packed: list[bytes] = []
+        self._opened: list[bytes] = []
+        self.left = False
+        """Whether what comes is left as it is."""
+        self._begun = False
+
+    @classmethod
+    def of(cls, head: UpstreamHead, limit: int) -> Unpacking | None:
+        """What opens the answer that begins so; None where it has no codings, or one that is not known."""
+        codings = find_codings(head.headers)
+        if not codings:
+            return None
+        try:
+            return cls(head, Decoder(codings), limit)
+        except CodingError:
+            return None
+
+    def receive(self, event: Event, reader: Reader) -> Sequence[Action]:
+        """What the reader makes of an event once it is open. A damaged answer is one that ended too early."""
+        if self.left:
+            return reader.take(event)
+        actions: list[Action] = []
+        for opened in self._open(event):
+            actions += reader.take(opened)
+            if is_over(actions):
+                break
+        if not self._begun and actions and isinstance(actions[0], Head):
+            self._begun = True
+            return self._pack(actions[0], actions[1:], reader)
+        return actions
+
+    def _pack(self, head: Head, actions: Sequence[Action], reader: Reader) -> Sequence[Action]:
+        """The beginning of an answer, or all of it, as it came where nobody changed it."""
+        packed = Head(head.status, self._pack_headers(head.headers)), Data(b"".join(self._packed))
+        match actions:
+            case [Data(data), End()] if data == b"".join(self._opened):
+                return (*packed, End())
+        if reader.passes:
+            self.left = True
+            return packed
+        return (head, *actions)
+
+    def _open(self, event: Event) -> Sequence[Event]:
+        try:
+            match event:
+                case UpstreamHead():
+                    return (self._open_head,)
+                case UpstreamData(data):
+                    return self._open_data(data)
+                case UpstreamEnd():
+                    self._decoder.finish()
+        except CodingError as error:
+            if not self._begun and not 200 <= self._head.status < 300:
+                # Its status still says what it is: it passes unread.
+                self.left = True
+                ended = (event,) if isinstance(event, UpstreamEnd) else ()
+                return (self._head, UpstreamData(b"".join(self._packed)), *ended)
+            return (UpstreamFailed("truncated", f"the upstream's compressed answer is damaged: {error}"),)
+        except TooLarge:
+            return (UpstreamFailed("truncated", f"the upstream's answer inflates to more than {self._limit} bytes"),)
+        return (event,)
+
+    def _open_data(self, data: bytes) -> Sequence[Event]:
+        if not self._begun:
+            self._packed.append(data)
+        pieces: list[bytes] = []
+        size = 0
+        for piece in self._decoder.feed(data):
+            size += len(piece)
+            if size > self._limit:
+                raise TooLarge
+            pieces.append(piece)
+        if not self._begun:
+            self._opened += pieces
+        return [UpstreamData(piece) for piece in pieces]
+
+    def _pack_headers(self, headers: Headers) -> Headers:
+        own = self._open_head.headers
+        if headers[: len(own)] == own:
+            return [*self._head.headers, *headers[len(own) :]]
+        return [*without_codings(headers), *(line for line in self._head.headers if line[0].lower() in _PACKED)]
