@@ -64,6 +64,7 @@ def test_a_content_type_counts_where_the_bytes_say_nothing() -> None:
     assert (sse, aws, whole, claimed_framing([])) == (SERVER_SENT_EVENTS, AWS_EVENT_STREAM, None, None)
     assert [sniff(data, sse) for data in (b"{}", b"[1]", b"<p>", b"x: 1\n")] == ["whole"] * 3 + [SERVER_SENT_EVENTS]
     assert sniff(b"\0\0\0\x20\0\0\0\0abcd", aws) == AWS_EVENT_STREAM
+    assert sniff(b"\xff\xff\xff\xffjunk", aws) == AWS_EVENT_STREAM
     assert sniff(b'{"message":"no"}', aws) == "whole"
 
 

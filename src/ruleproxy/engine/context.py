@@ -215,11 +215,11 @@ class RunContext:
 
     def fake_stream(self, ping_every: float | None) -> None:
         """Fake the stream if the client asked for one."""
-        if self.api not in _STREAMED_APIS:
-            raise EditRefused(f"fake_stream makes no streams of the format {self.api}")
         if not wants_stream(self.request):
             self.remark("the request asks for no stream")
             return
+        if self.api not in _STREAMED_APIS:
+            raise EditRefused(f"fake_stream makes no streams of the format {self.api}")
         if self.side != "request":
             # Whether the request differs from the one before is asked as soon as the rule is through.
             ask_whole(self.request)
@@ -227,10 +227,12 @@ class RunContext:
 
     def collect_stream(self) -> None:
         """Ask for a stream if the client asked for none."""
-        if self.api not in _STREAMED_APIS:
-            raise EditRefused(f"collect_stream reads no streams of the format {self.api}")
         if wants_stream(self.request):
             self.remark("the request asks for a stream")
+        elif self.api == "anthropic.count_tokens":
+            self.remark("the request asks for no message")
+        elif self.api not in _STREAMED_APIS:
+            raise EditRefused(f"collect_stream reads no streams of the format {self.api}")
         elif not ask_stream(self.request):
             self.remark("the request asks for no message")
         else:

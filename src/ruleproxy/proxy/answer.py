@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import Any
 
 from ruleproxy.messages.message import Headers
-from ruleproxy.wire.formats import Api, error_body, error_type
+from ruleproxy.wire.formats import Api, error_body, error_headers, error_type
 
 AsgiSend = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -45,8 +45,9 @@ class ClientAnswer:
 
     async def refuse(self, status: int, message: str, api: Api, *, close: bool = False) -> None:
         """Send a whole error answer in the client's format, but for its end."""
-        body = error_body(api, error_type(status), message)
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        kind = error_type(status)
+        body = error_body(api, kind, message)
+        headers = [*error_headers(api, kind), (b"content-length", b"%d" % len(body))]
         if close:
             headers.append((b"connection", b"close"))
         await self.begin(status, headers)

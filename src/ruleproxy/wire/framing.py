@@ -128,8 +128,8 @@ def sniff(data: bytes, claimed: Framing | None) -> Framing | Literal["whole", "u
         return SERVER_SENT_EVENTS
     if (not text and len(data) < MOST_SNIFFED) or text in _FIELD_BEGUN:
         return "undecided"
-    # What is no JSON and no markup may yet be a stream that begins with fields nobody knows.
-    return claimed if claimed is SERVER_SENT_EVENTS and text[:1] not in b"{[<" else "whole"
+    # What is no JSON and no markup may yet be a stream: one that is damaged, or begins with fields nobody knows.
+    return claimed if claimed is not None and text[:1] not in b"{[<" else "whole"
 
 
 def expected_framing(path: str) -> Framing | None:
