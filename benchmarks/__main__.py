@@ -18,7 +18,7 @@ from benchmarks.load import require_wrk
 from benchmarks.payloads import make_payloads
 from benchmarks.report import Line, lines_as_json, render_table
 
-PARTS = ("engine", "scaling", "loading", "server", "streams")
+PARTS = ("engine", "scaling", "loading", "captures", "server", "streams")
 
 
 @click.command()
@@ -53,6 +53,7 @@ def main(only: tuple[str, ...], seconds: int, rounds: int, json_file: Path | Non
 
 
 def _measure(parts: Sequence[str], rounds: int, seconds: int) -> list[Line]:
+    from benchmarks.captured import measure_captures
     from benchmarks.in_process import measure_engine, measure_scaling
     from benchmarks.loading import measure_loading
     from benchmarks.served_requests import measure_requests
@@ -72,6 +73,7 @@ def _measure(parts: Sequence[str], rounds: int, seconds: int) -> list[Line]:
         run("engine", lambda: measure_engine(payloads))
         run("scaling", lambda: measure_scaling(payloads, folder / "scaling"))
         run("loading", lambda: measure_loading(folder / "loading", rounds))
+        run("captures", lambda: measure_captures(folder / "captured"))
         if {"server", "streams"} & set(parts):
             require_wrk()
             with run_field(folder) as field:

@@ -51,6 +51,8 @@ BARS: Mapping[str, Bar] = MappingProxyType(
         "load, one rule changed / first": Bar(Bounds(figure=300_000), Bounds(ratio=0.35)),
         "load, one rule more / first": Bar(Bounds(figure=300_000), Bounds(ratio=0.35)),
         "load, a line more in front / first": Bar(Bounds(figure=300_000), Bounds(ratio=0.35)),
+        "captures, two cores": Bar(Bounds(figure=60), Bounds(figure=60)),
+        "captures, memory": Bar(Bounds(ratio=1.1), Bounds(ratio=1.2)),
         "87 B / obvious": Bar(Bounds(figure=500), Bounds(ratio=0.4)),
         "87 B, rules / obvious": Bar(Bounds(figure=500), Bounds(ratio=0.4)),
         "typical / obvious": Bar(must=Bounds(ratio=0.6)),

@@ -10,6 +10,7 @@ import msgspec
 
 from ruleproxy.engine.trace_text import cut_value
 from ruleproxy.language.counts import count
+from ruleproxy.language.counts import group as grouped
 from ruleproxy.rehearsal.comparing import Part
 from ruleproxy.rehearsal.grouping import PARTS, Group, Summary
 
@@ -42,8 +43,8 @@ def render_text(summary: Summary) -> Iterator[str]:
 
 def _describe_count(group: Group, captures: int) -> str:
     noun = {"request": "requests", "answer": "answers", "rules": "captures"}[group.part]
-    places = f" ({group.places} places)" if group.places > group.captures else ""
-    return f"on {group.captures} of {captures} {noun if captures != 1 else noun[:-1]}{places}"
+    places = f" ({grouped(group.places)} places)" if group.places > group.captures else ""
+    return f"on {grouped(group.captures)} of {grouped(captures)} {noun if captures != 1 else noun[:-1]}{places}"
 
 
 def _rules(group: Group) -> str:
@@ -54,8 +55,8 @@ def _closing(summary: Summary) -> str:
     captures = count(summary.captures, "capture")
     said = f"{captures}: no difference"
     if summary.groups:
-        said = f"{count(len(summary.groups), 'difference')} on {summary.differing} of {captures}"
-    return f"{said}, {summary.unreadable} that cannot be read" if summary.unreadable else said
+        said = f"{count(len(summary.groups), 'difference')} on {grouped(summary.differing)} of {captures}"
+    return f"{said}, {grouped(summary.unreadable)} that cannot be read" if summary.unreadable else said
 
 
 def render_markdown(summary: Summary, old: str, new: str) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ruleproxy.engine.trace_text import render_trace
-from ruleproxy.language.counts import count
+from ruleproxy.language.counts import count, group
 from ruleproxy.rehearsal.accepted import Comparison
 from ruleproxy.rehearsal.expectations import Missed
 from ruleproxy.rehearsal.rehearsing import Rehearsal
@@ -151,15 +151,15 @@ class Totals:
     def __str__(self) -> str:
         parts: list[str] = []
         if self.passed or self.failed:
-            parts.append(f"{self.passed} passed, {self.failed} failed")
+            parts.append(f"{group(self.passed)} passed, {group(self.failed)} failed")
         if self.captures or self.unreadable:
-            said = f"{count(self.captures, 'capture')}: {self.changed} changed"
+            said = f"{count(self.captures, 'capture')}: {group(self.changed)} changed"
             for number, what in (
                 (self.failing, "with a failed rule"),
                 (self.unlike, "unlike what was accepted"),
                 (self.written, "accepted"),
                 (self.unreadable, "that cannot be read"),
             ):
-                said += f", {number} {what}" if number else ""
+                said += f", {group(number)} {what}" if number else ""
             parts.append(said)
         return "; ".join(parts)

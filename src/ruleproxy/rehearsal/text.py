@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from ruleproxy.engine.trace_text import render_edits
+from ruleproxy.language.counts import group
 from ruleproxy.rehearsal.coverage import Coverage, render_coverage
 from ruleproxy.rehearsal.report import CaptureEntry, TestEntry, Totals, Tried
 
@@ -21,7 +22,7 @@ class TextReport:
         for file in dict.fromkeys(entry.file for entry in entries):
             here = [entry for entry in entries if entry.file == file]
             failed = sum(not entry.passed for entry in here)
-            self._write(f"{file}  {len(here) - failed} passed" + (f", {failed} failed" if failed else ""))
+            self._write(f"{file}  {group(len(here) - failed)} passed" + (f", {group(failed)} failed" if failed else ""))
             for line in (line for entry in here for line in describe_test(entry)):
                 self._write(f"  {line}".rstrip())
             if failed:
