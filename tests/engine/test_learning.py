@@ -104,6 +104,28 @@ def test_several_refusals_in_one_exchange_add_up() -> None:
     assert len(store) == 3
 
 
+def test_more_refusals_than_retries_are_got_over_in_turns() -> None:
+    """Five fields are refused one by one: the first request loses three and fails, the next one goes through."""
+    names = ["a", "b", "c", "d", "e"]
+    body = {"model": "m", **dict.fromkeys(names, 1)}
+    store, ruleset = LearnedRules(), rules(DELETE_EXTRA)
+    _, client = run(ruleset, store, body, *map(refused, names[:4]))
+    assert client.status == 400
+    assert len(store) == 3
+    _, client = run(ruleset, store, body, refused("d"), refused("e"), TAKEN)
+    assert client.status == 200
+    assert len(store) == 5
+
+
+def test_a_refusal_that_an_edit_does_not_help_against_teaches_nothing() -> None:
+    """An upstream that names the same field whatever is done, and one that fails at last."""
+    body = {"model": "m", "a": 1, "b": 1, "c": 1}
+    store, _ = learn(DELETE_EXTRA, body, refused("a"), refused("b"), refused("c"), refused("c"))
+    assert len(store) == 0
+    store, _ = learn(DELETE_EXTRA, {"model": "m", "a": 1, "b": 1}, refused("a"), refused("b"), refused("b"))
+    assert len(store) == 0
+
+
 def test_what_is_under_way_at_the_same_time_is_learned_once() -> None:
     """Ten requests that are refused beside each other leave one rule, and one announcement."""
     said: list[str] = []
@@ -266,6 +288,7 @@ def test_the_names_of_models_are_only_names(model: str) -> None:
     """Whatever a client calls its model stands in the rule as a string."""
     store, first = learn(DELETE_EXTRA, {"model": model, "a": 1}, refused("a"), TAKEN)
     assert len(store) == 1
+    assert all(remark.isprintable() for remark in first.remarks)
     assert store.text.isprintable() or all(c.isprintable() or c == "\n" for c in store.text)
     _, client = run(first.ruleset, store, {"model": model, "a": 1, "b": 1}, TAKEN)
     assert sent(client.sends[0]) == {"model": model, "b": 1}

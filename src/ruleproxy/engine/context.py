@@ -113,6 +113,7 @@ class RunContext:
 
     `journal` has the edits of the side's own message, `request_journal` those of the request (on the request side it
     is the same one). `refuse_retry` says why the request as it is now is not sent again, None where it is.
+    `recording` is what a rule that learns did; `wanted_more`: one that learns edited the request, which was not sent.
     """
 
     __slots__ = (
@@ -133,6 +134,7 @@ class RunContext:
         "side",
         "steps",
         "stream",
+        "wanted_more",
     )
 
     def __init__(
@@ -163,6 +165,7 @@ class RunContext:
         self.api: Api = api_of(sent.raw_path.decode("latin-1"))
         self.decisions = Decisions()
         self.recording: Recording | None = None
+        self.wanted_more = False
         self.remarks: list[str] = []
         self.steps = 0
 

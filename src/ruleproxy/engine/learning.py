@@ -48,6 +48,7 @@ class LearnedRules:
     announce: Callable[[LearnedRule], None] | None = None
     candidates: Candidates = _NONE
     _known: dict[tuple[str, str, str], LearnedRule] = field(default_factory=dict)
+    _refused: dict[tuple[str, str, str], str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self._known)
@@ -72,9 +73,17 @@ class LearnedRules:
             raise NotLearned(f"{beside} rules are learned for {lesson.model} at {lesson.upstream} already")
         if len(self._known) >= MOST_LEARNED_IN_ALL:
             raise NotLearned(f"{len(self._known)} rules are learned already")
+        if key in self._refused:
+            raise NotLearned(self._refused[key])
         alike = sum(replace(known.lesson, number=1).name == lesson.name for known in self._known.values())
         lesson = replace(lesson, number=alike + 1)
-        text, rule = load_lesson(lesson, self.secrets)
+        try:
+            text, rule = load_lesson(lesson, self.secrets)
+        except NotLearned as reason:
+            # What comes of reading it is the same every time, and costs milliseconds.
+            if len(self._refused) < MOST_LEARNED_IN_ALL:
+                self._refused[key] = str(reason)
+            raise
         learned = self._known[key] = LearnedRule(lesson, text, rule)
         self.candidates = Candidates(tuple(known.rule for known in self._known.values()))
         if self.announce is not None:
@@ -108,9 +117,15 @@ class Learning:
         """Whether anything is learned if the next answer is good."""
         return bool(self._lessons)
 
-    def note(self, context: RunContext) -> None:
-        """Take down what a rule of an answer's side did, if it learns and the request is sent again."""
+    def note(self, context: RunContext, *, spent: bool) -> None:
+        """Take down what a rule of an answer's side did, if it learns and the request is sent again.
+
+        `spent`: the request was sent as often as it may be. A rule that learns and has something else to edit then
+        shows that the upstream took the edits before: without them the next request would come no further.
+        """
         recording = context.recording
+        if spent and context.wanted_more:
+            self._learn()
         if recording is None or not context.decisions.retried or self._store is None:
             return
         try:
@@ -123,12 +138,15 @@ class Learning:
 
         Of an answer that is not `whole` only the head is known.
         """
+        if self._lessons and is_taken(response, whole=whole):
+            self._lessons = [lesson for lesson in self._lessons if lesson.upstream == upstream]
+            self._learn()
+        self._lessons = []
+
+    def _learn(self) -> None:
         lessons, self._lessons = self._lessons, []
-        if not lessons or self._store is None or not is_taken(response, whole=whole):
-            return
         for lesson in lessons:
-            if lesson.upstream != upstream:
-                continue
+            assert self._store is not None
             try:
                 learned = self._store.take(lesson)
             except NotLearned as reason:

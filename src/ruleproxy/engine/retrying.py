@@ -28,9 +28,14 @@ class Attempts:
         """How often the request was sent again."""
         return max(len(self.sends) - 1, 0)
 
+    @property
+    def spent(self) -> bool:
+        """Whether the request was sent as often as it may be."""
+        return len(self.sends) > MOST_RETRIES
+
     def refuse(self, send: Send) -> str | None:
         """Why this is not sent after what was sent before; None where it may be."""
-        if len(self.sends) > MOST_RETRIES:
+        if self.spent:
             return f"it was sent {len(self.sends)} times already"
         if send in self.sends:
             return "it would be the same request as before"

@@ -148,6 +148,7 @@ def _run_rule(rule: CompiledRule, context: RunContext) -> Outcome:
         _log.exception('rule "%s" (%s) failed unexpectedly', rule.name, rule.place)
         return _failed(rule, mark, error, f"internal error: {type(error).__name__}: {error}")
     if refusal is not None:
+        context.wanted_more = context.wanted_more or (context.decisions.learns and mark.request_edited)
         mark.undo()
         return Outcome(rule, "matched", (), (), (*context.remarks, f"undone, not sent again: {refusal}"))
     decisions = _describe(mark.before, context.decisions)

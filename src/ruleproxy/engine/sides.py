@@ -115,7 +115,7 @@ class Sides:
         context = self._open("response", journal, edited)
         context.original_response(response, streamed=streamed)
         self._run("response", context, lambda: run_rules(self.rules("response"), context))
-        self.learning.note(context)
+        self.learning.note(context, spent=self.attempts.spent)
         return edited, context.decisions
 
     def judge(self, response: Response, *, whole: bool = True) -> None:
@@ -126,7 +126,7 @@ class Sides:
         """Run the failure rules. Raises `RequiredRuleFailed`."""
         context = self._open("failure", Journal(detailed=self._detailed), failure=failure)
         self._run("failure", context, lambda: run_rules(self.rules("failure"), context))
-        self.learning.note(context)
+        self.learning.note(context, spent=self.attempts.spent)
         return context.decisions
 
     def open_stream(self, came: Response) -> EventRules:

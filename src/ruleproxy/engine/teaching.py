@@ -27,7 +27,7 @@ LONGEST_VALUE = 500
 """Characters of a constant that a learned rule writes out."""
 
 LONGEST_NAME = 60
-"""Characters of a statement in the name of its rule."""
+"""Characters of a statement or of a model in the name of a rule: it stands in one line of the log."""
 
 _KEPT_MEMBERS = frozenset({"model", "messages", "max_tokens"})
 _KEPT_IN_MESSAGES = frozenset({"role", "content"})
@@ -59,7 +59,7 @@ class Lesson:
     def name(self) -> str:
         """The name of the rule; `number` tells it from others that begin alike."""
         last = f" {self.number}" if self.number > 1 else ""
-        return f"learned: {self.rule}: {self.first} ({self.model} at {self.upstream}){last}"
+        return _printable(f"learned: {self.rule}: {self.first} ({self.model[:LONGEST_NAME]} at {self.upstream}){last}")
 
     @property
     def text(self) -> str:
