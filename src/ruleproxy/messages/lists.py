@@ -44,24 +44,38 @@ class Arranger(Protocol):
 class Lists:
     """What stands at the places that a path names.
 
-    `found` has a value for each place, `NIL` where nothing stands; a header is there as its place. With an `arranger`
-    the values are plain data of a tree, `picked` ones are of a picture that is only looked at (see `projection`).
-    `apart` says that editing one list cannot change what a condition says of another.
+    Made of a value for each place, `NIL` where nothing stands; a header is there as its place. With an `arranger` the
+    values are plain data of a tree, `picked` ones are of a picture that is only looked at (see `projection`). `apart`
+    says that editing one list cannot change what a condition says of another.
     """
 
-    __slots__ = ("_apart", "_arranger", "_plain", "found")
+    __slots__ = ("_apart", "_arranger", "_found", "_lists", "_plain")
 
     def __init__(
         self, found: Sequence[Value], arranger: Arranger | None = None, *, picked: bool = False, apart: bool = False
     ) -> None:
-        self.found = found
+        self._found = found
         self._arranger = arranger
         self._plain = picked or arranger is not None
         self._apart = apart and self._plain
+        self._lists: list[Any] = (
+            [value for value in found if type(value) is list]
+            if self._plain
+            else [value for value in found if isinstance(value, ListNode)]
+        )
+
+    def __len__(self) -> int:
+        return len(self._found)
 
     def count(self) -> int:
         """How many elements there are in all."""
-        return sum(map(len, self._lists()))
+        return sum(map(len, self._lists))
+
+    def others(self) -> Sequence[Value]:
+        """What stands at the places and is no list."""
+        if len(self._lists) == len(self._found):
+            return ()
+        return [value for value in self._found if type(value) is not list and not isinstance(value, ListNode)]
 
     def rearrange(self, condition: Judge, arrange: Arrange) -> None:
         """Arrange each list that has an element for which the condition holds."""
@@ -82,17 +96,10 @@ class Lists:
 
     def has_objects(self) -> bool:
         """Whether objects of a message are among the values."""
-        if self._plain:
-            return dict in map(type, self.found)
-        return any(isinstance(value, Node) and not isinstance(value, ListNode) for value in self.found)
-
-    def _lists(self) -> list[Value]:
-        if self._plain:
-            return [value for value in self.found if type(value) is list]
-        return [value for value in self.found if isinstance(value, ListNode)]
+        return any(type(value) is dict if self._plain else isinstance(value, Node) for value in self.others())
 
     def _judge(self, condition: Judge, arrange: Arrange) -> Iterator[Arranged]:
-        lists = self._lists()
+        lists = self._lists
         if not self._apart:
             # The next one is judged when its turn comes: it may be another list by then.
             for value in lists:

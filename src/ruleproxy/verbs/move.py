@@ -17,10 +17,10 @@ _TEXTS: Final = (str, places.HeaderPlace)
 def _move(context: Context, place: Lists, condition: Judge, position: str) -> None:
     context.spend(place.count())
     place.rearrange(condition, _ARRANGED[position])
-    texts = sum([isinstance(there, _TEXTS) for there in place.found])
+    texts = sum(isinstance(there, _TEXTS) for there in place.others())
     if texts:
         word = "has" if texts == 1 else "have"
-        context.remark(f"{texts} of {len(place.found)} {word} string content, not visited")
+        context.remark(f"{texts} of {len(place)} {word} string content, not visited")
 
 
 def _move_is_idle(context: Context, place: Lists, condition: Judge, position: str) -> bool:

@@ -41,7 +41,7 @@ def _strip_from_is_idle(context: Context, value: values.Value, place: Lists) -> 
 
 def _strip_where_is_idle(context: Context, place: Lists, condition: Judge) -> bool:
     del context
-    headers = (there for there in place.found if isinstance(there, places.HeaderPlace))
+    headers = (there for there in place.others() if isinstance(there, places.HeaderPlace))
     return (
         place.is_arranged(condition, _leave)
         and not place.has_objects()
@@ -60,7 +60,7 @@ def _strip_elements(context: Context, place: Lists, unwanted: Judge) -> None:
     place.rearrange(unwanted, _leave)
     if place.has_objects():
         raise EditRefused("strip … in takes a list, this is an object")
-    for there in place.found:
+    for there in place.others():
         if isinstance(there, places.HeaderPlace):
             members = there.values()
             context.spend(len(members))
