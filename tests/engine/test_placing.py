@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ruleproxy.engine import glancing
-from ruleproxy.engine.events import Send
+from ruleproxy.engine.events import Send, UpstreamEnd, UpstreamHead
 from ruleproxy.engine.exchange import Exchange
 from ruleproxy.engine.ruleset import Ruleset
+from ruleproxy.messages import body as bodies
+from ruleproxy.messages.json_bytes import Document
 from support.bodies import encode_body, long_session_body
 from support.running import declared, request, rules
 
@@ -176,13 +178,15 @@ def run(chosen: Ruleset, data: bytes, *, detailed: bool) -> Any:
 
 
 @settings(max_examples=500, deadline=None)
-@given(body=BODY, odd=st.lists(ODD, max_size=2), at_once=st.booleans())
-def test_verdicts_failures_and_bytes_are_the_same(body: Any, odd: list[tuple[bytes, bytes]], at_once: bool) -> None:
+@given(body=BODY, odd=st.lists(ODD, max_size=2), at_once=st.booleans(), small=st.sampled_from([0, 2_048]))
+def test_verdicts_failures_and_bytes_are_the_same(
+    body: Any, odd: list[tuple[bytes, bytes]], at_once: bool, small: int
+) -> None:
     """On any spelling of any body, live traffic makes what a trace tells, whether it glanced first or not."""
     data = orjson.dumps(body)
     for common, spelled in odd:
         data = data.replace(common, spelled)
-    with patch.object(glancing, "LARGE", 0 if at_once else glancing.LARGE):
+    with patch.object(glancing, "LARGE", 0 if at_once else 16_384), patch.object(bodies, "SMALL", small):
         if at_once:
             for _ in range(2):
                 ruleset().candidates("request", "POST", "/v1/messages").worth.learn(1, opened=True)
@@ -204,13 +208,44 @@ def test_a_body_that_had_to_be_opened_is_opened_at_once() -> None:
     chosen = rules('rule "marks" on request then\n  limit cache_control in request.body to 1\nend\n')
     worst, typical = (encode_body(long_session_body(typical=kind)) for kind in (False, True))
     unmarked = typical.replace(b'"cache_control"', b'"no_mark"')
-    looked = []
 
-    def glance(data: bytes) -> None:
-        exchange = Exchange(chosen, request(data), declared())
-        exchange.begin()
-        looked.append(exchange.sides.edited.body.document is None)
+    def is_opened(data: bytes) -> bool:
+        with patch.object(bodies, "Document", wraps=Document) as opening:
+            Exchange(chosen, request(data), declared()).begin()
+        return opening.called
 
-    for data in (unmarked, worst, worst, unmarked, unmarked, unmarked):
-        glance(data)
-    assert looked == [True, False, False, False, True, True]
+    assert [is_opened(data) for data in (unmarked, worst, worst, unmarked, unmarked, unmarked)] == [
+        False,
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_what_was_sent_is_given_up_and_read_again() -> None:
+    """A body is closed when it has been sent; rules that look at it later read what went out."""
+    chosen = rules(
+        """
+rule "no more than one mark" on request then
+  limit cache_control in request.body to 1
+  rewrite request.body.model = "m"
+end
+rule "once more" on response
+when response.status == 400 and request.body.model == "m" then
+  strip request.body.system
+  retry
+end
+"""
+    )
+    exchange = Exchange(chosen, request(encode_body(long_session_body(typical=False))), declared())
+    first = exchange.begin()[0]
+    assert isinstance(first, Send)
+    assert exchange.sides.edited.body.document is None
+    exchange.receive(UpstreamHead(400, []))
+    second = exchange.receive(UpstreamEnd())[0]
+    assert isinstance(second, Send)
+    sent, again = orjson.loads(first.body), orjson.loads(second.body)
+    del sent["system"]
+    assert again == sent

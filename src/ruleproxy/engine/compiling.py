@@ -15,7 +15,7 @@ from typing import Any
 from ruleproxy.engine.context import RunContext
 from ruleproxy.engine.expressions import ENVIRONMENT, CannotCompile, Expressions, Scope
 from ruleproxy.engine.placing import Places
-from ruleproxy.engine.projection import Looks, action_looks, condition_looks
+from ruleproxy.engine.projection import Looks, action_looks, condition_looks, goes_deep
 from ruleproxy.engine.surroundings import NOWHERE
 from ruleproxy.language import syntax
 from ruleproxy.language.checking.lessons import Lesson, find_lessons
@@ -60,6 +60,8 @@ class CompiledRule:
     action_looks: frozenset[str] | None = None
     """The top-level members of the body that condition and statements look at; None where that cannot be told."""
     looks: tuple[Looks, ...] = ()
+    deep: bool = False
+    """Whether it goes through the elements of lists, or anything deeper, so that most of a body is looked at."""
     _legs: tuple[Leg, ...] | None = field(default=None, init=False, repr=False)
 
     @property
@@ -188,6 +190,7 @@ class RuleCompiler:
             condition_looks=looks[1].names(_BODY) if on_request and looks[1].possible else None,
             action_looks=looks[0].names(_BODY) if acting else None,
             looks=tuple(look for look in looks if on_request and look.possible),
+            deep=goes_deep(node, self._vocabulary),
         )
 
     def _run(self, writer: _Writer, expressions: Expressions, filename: str) -> dict[str, Any]:

@@ -104,15 +104,14 @@ class Glance:
         """Whether a top-level member of the body is still as it was picked."""
         return self._open_tree() is not None or self._context.request.body.untouched((name,))
 
-    def learn(self) -> None:
-        """Take to heart, when the rules are through, whether the look was worth it."""
-        body = self._context.request.body
-        tree = body.tree
-        self._worth.learn(len(body.source), opened=body.document is not None and (tree is None or tree.opened_for))
+    def learn(self, *, opened: bool) -> None:
+        """Be told, when the rules are through, whether the body had to be opened for any that goes deep."""
+        self._worth.learn(len(self._context.request.body.source), opened=opened)
 
     def _open_tree(self) -> Tree | None:
         body = self._context.request.body
         if body.document is None and not self._taken and not self._worth.expects(len(body.source)):
+            body.deep = True
             body.open()
         return body.tree
 

@@ -232,3 +232,15 @@ def _steps(path: str) -> Iterator[str]:
         if name:
             yield name
         yield from ("[*]" for _ in indexes)
+
+
+def goes_deep(node: syntax.Node, vocabulary: Vocabulary) -> bool:
+    """Whether a rule, or a part of one, goes through the elements of lists or through anything deeper."""
+    match node:
+        case syntax.Every() | syntax.AnyDepth() | syntax.For():
+            return True
+        case syntax.Action(form=name) if name in vocabulary.forms:
+            _, form = vocabulary.forms[name]
+            if form.looks is not None and any("[*]" in look for look in form.looks(node)):
+                return True
+    return any(goes_deep(child, vocabulary) for child in children(node))

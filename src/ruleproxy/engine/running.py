@@ -72,9 +72,18 @@ def run_rules(rules: Sequence[CompiledRule], context: RunContext, glance: Glance
         if context.decisions.stopped:
             outcomes += (Outcome(later, "unreached") for later in rules[index + 1 :])
             break
+    if glance is not None:
+        glance.learn(opened=any(map(_had_to_run, outcomes)))
     context.journal.settle()
     context.request_journal.settle()
     return outcomes
+
+
+def _had_to_run(outcome: Outcome) -> bool:
+    """Whether a rule goes deep and did something, or could not have been judged by a glance."""
+    rule = outcome.rule
+    judged = outcome.verdict in ("matched", "unmatched") and rule.idle is not None
+    return rule.deep and not judged and outcome.verdict != "unreached"
 
 
 def _choose(
@@ -135,6 +144,8 @@ class _Mark:
 
 def _run_rule(rule: CompiledRule, context: RunContext) -> Outcome:
     mark = _Mark(context)
+    if rule.deep:
+        (context.event or context.response or context.request).body.deep = True
     context.remarks.clear()
     try:
         if rule.applies is not None and not rule.applies(context):

@@ -102,8 +102,6 @@ class Sides:
     def _run_request(self, rules: Candidates, learned: Candidates) -> list[Outcome]:
         glance = None if self._detailed or rules.pick is None else Glance(self.context, *rules.pick, rules.worth)
         outcomes = run_rules(rules, self.context, glance)
-        if glance is not None:
-            glance.learn()
         if self.context.decisions.stopped:
             return [*outcomes, *(Outcome(rule, "unreached") for rule in learned)]
         return [*outcomes, *run_rules(learned, self.context)] if learned else outcomes
@@ -157,6 +155,10 @@ class Sides:
         if first:
             self.own_edits, self.reused = tuple(self._journal.edits[ruled:]), reused
         self.attempts.sends.append(send)
+        if not self._detailed:
+            # Many exchanges wait for their upstreams, and few of them look at the request again.
+            self._journal.settle()
+            self.edited.body.close(send.body)
         return send
 
     def _without_own(self, lines: Headers) -> Headers:

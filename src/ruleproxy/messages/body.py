@@ -13,6 +13,9 @@ from ruleproxy.messages.object_level import ObjectLevel
 from ruleproxy.messages.tree import Tree
 from ruleproxy.messages.values import NIL, EditRefused, Value, encode
 
+SMALL: Final = 2_048
+"""Bodies of fewer bytes are read as trees whatever rules look at: it costs next to nothing."""
+
 _WRITTEN_COMPACTLY: Final = re.compile(rb'\{"[^"\\]*":[^ \t\r\n]')
 
 
@@ -20,10 +23,11 @@ class Body:
     """The bytes of a body and, once opened, its document. `problem` says why it cannot be opened, for people.
 
     `absent` are names of top-level members of which somebody has proved, on the bytes as they came, that the body has
-    none of them and is an object: such members can be put at its end without opening it.
+    none of them and is an object: such members can be put at its end without opening it. `deep`, until it is opened,
+    says that rules will look at more than a few of its members.
     """
 
-    __slots__ = ("_appended", "_journal", "_opened", "_source", "absent", "document", "problem", "replaced")
+    __slots__ = ("_appended", "_journal", "_opened", "_source", "absent", "deep", "document", "problem", "replaced")
 
     def __init__(self, source: bytes, journal: Journal, problem: str | None = None) -> None:
         self._source = source
@@ -32,6 +36,7 @@ class Body:
         self.problem = problem
         self.replaced: bytes | None = None
         self.absent: frozenset[str] = frozenset()
+        self.deep = len(source) < SMALL
         self._appended: dict[str, bytes] = {}
         self._opened = not source or problem is not None
 
@@ -45,7 +50,7 @@ class Body:
         if self.document is None and not self._opened:
             self._opened = True
             try:
-                self.document = Document(self._source, self._journal)
+                self.document = Document(self._source, self._journal, deep=self.deep)
             except NotEditable as error:
                 self.problem = str(error)
                 return
@@ -112,6 +117,17 @@ class Body:
 
     def _restore(self, document: Document | None, replaced: bytes | None, opened: bool) -> None:
         self.document, self.replaced, self._opened = document, replaced, opened
+
+    def close(self, data: bytes) -> None:
+        """Give up what was opened: these bytes, what `to_bytes` gave, are the body, and opened again if need be.
+
+        The journal has to be settled. A document is several times the size of its text.
+        """
+        if self.document is not None or self._appended:
+            self._source, self.document, self.replaced = data, None, None
+            self._appended, self.absent = {}, frozenset()
+            self._opened = self.problem is not None
+            self.deep = len(data) < SMALL
 
     def to_bytes(self) -> tuple[bytes, int | None]:
         """The body as it is now, and how many of its bytes are the ones that came (None: nobody counted)."""

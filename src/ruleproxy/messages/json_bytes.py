@@ -1,8 +1,10 @@
 """A JSON body that is opened only where a rule looks, and put back byte for byte where none wrote.
 
-It is read in one of two ways. Where decoding and encoding gives the very same bytes, as it does for what most clients
-write, as a plain `tree`: that is fast. Anything else (odd spacing, `1e400`, a repeated key, half a surrogate pair),
-and everything that a trace wants to tell of, as `levels` of text. Both give the same bytes, values and refusals.
+It is read in one of two ways. Where rules go deep, and decoding and encoding gives the very same bytes, as it does for
+what most clients write, as a plain `tree`: a few passes over the whole text (0.4 ms for 280 kB), little for each edit.
+As `levels` of text where rules look at few members (0.15 ms), where the text is spelled in any other way (odd spacing,
+`1e400`, a repeated key, half a surrogate pair), and for everything that a trace wants to tell of. Both ways give the
+same bytes, values and refusals.
 """
 
 from __future__ import annotations
@@ -20,17 +22,18 @@ __all__ = ["Document", "NotEditable", "find_bad_utf8"]
 class Document:
     """One JSON text. `root` is a node, or a scalar where the text is one. Raises `NotEditable`.
 
-    `tree` is the text as plain data, None where it is read level by level: then `text` is what the levels share.
+    With `deep` it is read as a tree where it can be. `tree` is the text as plain data, None where it is read level by
+    level: then `text` is what the levels share.
     """
 
     __slots__ = ("journal", "root", "source", "text", "tree")
 
-    def __init__(self, source: bytes, journal: Journal) -> None:
+    def __init__(self, source: bytes, journal: Journal, *, deep: bool = True) -> None:
         self.journal = journal
         self.source = source
         self.tree: Tree | None = None
         self.text: JsonText | None = None
-        data = NIL if journal.detailed else read_canonical(source)
+        data = read_canonical(source) if deep and not journal.detailed else NIL
         if isinstance(data, dict | list):
             self.tree = Tree(data, journal, _read_text)
             self.root: Value = self.tree.branch(data)

@@ -36,20 +36,15 @@ class _Handle:
 
 
 class Tree:
-    """One canonical JSON text as plain data. `edited`: it may not be that text any more.
+    """One canonical JSON text as plain data. `edited`: it may not be that text any more."""
 
-    `opened_for` says whether it took a tree to make the edits: members put behind those of the root can be put
-    behind unopened text as well.
-    """
-
-    __slots__ = ("_handles", "_read_text", "data", "edited", "journal", "opened_for", "pure")
+    __slots__ = ("_handles", "_read_text", "data", "edited", "journal", "pure")
 
     def __init__(self, data: Any, journal: Journal, read_text: Any) -> None:
         self.data = data
         self.journal = journal
         self.pure = True
         self.edited = False
-        self.opened_for = False
         self._read_text = read_text
         self._handles: dict[int, tuple[list[Value], list[Any]]] = {}
 
@@ -68,17 +63,16 @@ class Tree:
             self.pure = self.pure and not isinstance(found, Node)
         return found
 
-    def begin(self, *objects: dict[str, Value], behind: bool = False) -> None:
-        """Be told that objects are about to change; `behind`: only by a member behind those of the root."""
+    def begin(self, *objects: dict[str, Value]) -> None:
+        """Be told that objects are about to change."""
         self.journal.add(_restore_objects, [(members, members.copy()) for members in objects])
         self.edited = True
-        self.opened_for = self.opened_for or not behind
 
     def arrange(self, changes: Sequence[Arranged]) -> None:
         """Arrange lists. What is left out of an order goes."""
         before = [(items, items.copy()) for items, _ in changes]
         self.journal.add(self._restore_lists, before)
-        self.edited = self.opened_for = True
+        self.edited = True
         for (items, order), (_, kept) in zip(changes, before, strict=True):
             items[:] = map(kept.__getitem__, order)
             if self._handles and (known := self._handles.get(id(items))) is not None:
@@ -87,7 +81,7 @@ class Tree:
     def insert(self, items: list[Value], order: Sequence[int], fresh: Value) -> None:
         """Arrange a list with one element more, whose index is the one behind the last."""
         self.journal.add(self._restore_lists, [(items, items.copy())])
-        self.edited = self.opened_for = True
+        self.edited = True
         items[:] = map([*items, fresh].__getitem__, order)
         if self._handles and (known := self._handles.get(id(items))) is not None:
             known[1][:] = map([*known[1], _handle_for(fresh)].__getitem__, order)
@@ -185,7 +179,7 @@ class ObjectBranch(Branch, ObjectNode):
         if before is not NIL and encode(before) == data:
             return False
         adopted = self.tree.adopt(data, self, name)
-        self.tree.begin(self.data, behind=self.data is self.tree.data and before is NIL)
+        self.tree.begin(self.data)
         self.data[name] = adopted
         return True
 
