@@ -105,7 +105,7 @@ class ListLevel(Level, ListNode):
         for index in sorted(set(range(len(self.items))).difference(order), reverse=True):
             items = self.items.copy()
             self._change(items, "-", str(index), items.pop(index))
-        if left != self.items:
+        if any(item is not other for item, other in zip(left, self.items, strict=True)):
             before = {id(item): str(index) for index, item in enumerate(self.items)}
             self._change(left, ">", None, ", ".join(before.values()), ", ".join(before[id(item)] for item in left))
 
