@@ -7,12 +7,26 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
+import click
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 _PATIENCE: Final = 1.0
 """Seconds that pass before it is shown."""
 _EVERY: Final = 0.1
+
+
+_drawn: list[Progress] = []
+"""The bar that is on the terminal now, if one is."""
+
+
+def echo(text: str) -> None:
+    """Write a line on standard output: above the bar, where both are on one terminal."""
+    if _drawn and sys.stdout.isatty():
+        _drawn[0].console.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    else:
+        click.echo(text)
 
 
 class Bar:
@@ -33,6 +47,7 @@ class Bar:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._progress is not None:
+            _drawn.clear()
             self._progress.stop()
 
     def advance(self) -> None:
@@ -58,8 +73,9 @@ class Bar:
             console=Console(stderr=True),
             auto_refresh=False,
             transient=True,
-            redirect_stdout=sys.stdout.isatty(),  # so that lines are written above it
+            redirect_stdout=False,
         )
         progress.add_task(self._title, total=self._total)
         progress.start()
+        _drawn.append(progress)
         return progress

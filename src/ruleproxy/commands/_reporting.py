@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
+from ruleproxy.commands._progress import echo
 from ruleproxy.commands._where import stop
 
 if TYPE_CHECKING:
@@ -84,16 +85,16 @@ def _open(shape: str, heading: Heading) -> Writer:
         case "json":
             from ruleproxy.rehearsal.json_report import JsonReport
 
-            return JsonReport(click.echo, heading)
+            return JsonReport(echo, heading)
         case "junit":
             from ruleproxy.rehearsal.junit import JunitReport
 
-            return JunitReport(click.echo)
+            return JunitReport(echo)
         case "github":
             from ruleproxy.rehearsal.annotations import GithubReport
 
-            return GithubReport(click.echo)
+            return GithubReport(echo)
         case _:
             from ruleproxy.rehearsal.text import TextReport
 
-            return TextReport(click.echo, lambda text: click.echo(f"ruleproxy: {text}", err=True))
+            return TextReport(echo, lambda text: click.echo(f"ruleproxy: {text}", err=True))
