@@ -10,7 +10,7 @@ import pytest
 from ruleproxy.engine.events import Send, UpstreamData, UpstreamHead
 from ruleproxy.engine.loading import load_rules
 from ruleproxy.rehearsal.driving import default_answer
-from ruleproxy.rehearsal.testing import TestResult, run_test, select_tests
+from ruleproxy.rehearsal.testing import TestResult, run_test
 from ruleproxy.wire.formats import Api
 
 
@@ -107,17 +107,6 @@ end
 """,
     )
     assert result.passed, result
-
-
-def test_select_by_name(tmp_path: Path) -> None:
-    """Tests are selected by a piece of their name, whatever its case."""
-    file = tmp_path / "a.rules"
-    block = '  given request { method = "GET", path = "/" }\n  expect response.status == 200\nend\n'
-    file.write_text(f'test "One"\n{block}\ntest "two"\n{block}')
-    ruleset = load_rules([file], None).ruleset
-    assert ruleset is not None
-    assert [test.node.name for test in select_tests(ruleset.tests, "oN")] == ["One"]
-    assert len(select_tests(ruleset.tests, "")) == 2
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,11 +35,6 @@ class TestResult:
     def passed(self) -> bool:
         """Whether everything that the test expects is so."""
         return self.problem is None and not self.missed
-
-
-def select_tests(tests: Iterable[RuleTest], text: str) -> list[RuleTest]:
-    """The tests whose name has this text in it, whatever the case."""
-    return [test for test in tests if text.lower() in test.node.name.lower()]
 
 
 def run_test(test: RuleTest, ruleset: Ruleset, *, accept: bool = False, coverage: Coverage | None = None) -> TestResult:
