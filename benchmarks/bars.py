@@ -42,7 +42,7 @@ BARS: Mapping[str, Bar] = MappingProxyType(
     {
         "engine, 87 B / hand": Bar(Bounds(ratio=1.5)),
         "engine, typical / hand": Bar(Bounds(ratio=1.5), Bounds(ratio=1.25)),
-        "engine, worst / hand": Bar(Bounds(ratio=1.5)),
+        "engine, worst / hand": Bar(Bounds(ratio=1.5), Bounds(ratio=2.2)),
         "1000 rules, 87 B / few": Bar(Bounds(figure=50)),
         "1000 rules, typical / few": Bar(Bounds(figure=50)),
         "check": Bar(Bounds(figure=1_800_000)),
@@ -59,7 +59,7 @@ BARS: Mapping[str, Bar] = MappingProxyType(
         "typical, rules / obvious": Bar(must=Bounds(ratio=0.6)),
         "typical, rules / nginx": Bar(Bounds(ratio=0.7)),
         "worst / obvious": Bar(must=Bounds(ratio=0.6)),
-        "worst, rules / obvious": Bar(Bounds(ratio=1.0), must=Bounds(ratio=1.6)),
+        "worst, rules / obvious": Bar(Bounds(ratio=1.0), must=Bounds(ratio=0.8)),
         "worst, rules / nginx": Bar(Bounds(ratio=1.0)),
         "event alone / obvious": Bar(Bounds(figure=25), Bounds(ratio=0.65)),
         "event in a torrent / obvious": Bar(Bounds(figure=25), Bounds(ratio=0.3)),
