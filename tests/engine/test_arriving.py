@@ -25,7 +25,6 @@ from ruleproxy.rehearsal.driving import ClientAnswer, drive
 from ruleproxy.wire.bedrock import KEEP_ALIVE, encode_chunk, encode_exception
 from ruleproxy.wire.fake_stream import fake_stream
 from ruleproxy.wire.framing import AWS_EVENT_STREAM, SERVER_SENT_EVENTS
-from support.events import types_of
 from support.running import begin, declared, request, rules
 
 SEES = rules(
@@ -221,7 +220,7 @@ def test_a_coding_that_is_not_spoken_cannot_be_converted(coding: bytes, said: by
 def test_a_compressed_stream_that_is_damaged_shows_as_cut() -> None:
     """What came before is given out; it never looks complete."""
     client = run(NOTHING, [*AWS, (b"content-encoding", b"gzip")], gzip.compress(FRAMES)[:-12])
-    assert types_of(client.body)[0] == "message_start"
+    assert client.body.startswith(b"event: message_start")
     assert client.cut
 
 
