@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ruleproxy.engine.ruleset import Ruleset
     from ruleproxy.messages.upstreams import Upstream
     from ruleproxy.proxy.forwarding import Forwarder
+    from ruleproxy.proxy.signing import Signer
 
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -51,7 +52,9 @@ def command(
     Exit codes: 0 nothing differs, 1 something does, 2 usage, or what cannot be read.
     """
     from ruleproxy.proxy.assembly import declared_upstreams, make_transport
+    from ruleproxy.proxy.secrets import Secrets
     from ruleproxy.proxy.settings import BadSetting, read_settings
+    from ruleproxy.proxy.signing import Signer
 
     headers = dict(_read_header(text) for text in header)
     flags = {"upstreams": upstream, "rules": rules}
@@ -61,8 +64,11 @@ def command(
     except (BadSetting, OSError) as error:
         stop(2, str(error))
     upstreams = declared_upstreams(settings)
-    ruleset = load_or_stop(settings.rules, "nothing was sent", upstreams=upstreams, environment=os.environ)
-    sys.exit(asyncio.run(_replay_all(captures, ruleset, upstreams, headers, transport, exact=exact)))
+    secrets = Secrets(os.environ, settings.secrets)
+    ruleset = load_or_stop(settings.rules, "nothing was sent", upstreams=upstreams, environment=secrets)
+    sys.exit(
+        asyncio.run(_replay_all(captures, ruleset, upstreams, headers, transport, Signer(settings.routes), exact=exact))
+    )
 
 
 def _read_header(text: str) -> tuple[str, str]:
@@ -81,6 +87,7 @@ async def _replay_all(
     upstreams: tuple[Upstream, ...],
     headers: dict[str, str],
     transport: AsyncBaseTransport,
+    signer: Signer,
     *,
     exact: bool,
 ) -> int:
@@ -88,7 +95,7 @@ async def _replay_all(
     from ruleproxy.captures.reading import BadCapture
     from ruleproxy.proxy.forwarding import Forwarder
 
-    forwarder = Forwarder(transport)
+    forwarder = Forwarder(transport, signer=signer)
     replayed = differing = unreadable = 0
     try:
         for source in (source for path in paths for source in find_captures(path)):

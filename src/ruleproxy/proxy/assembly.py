@@ -30,6 +30,7 @@ from ruleproxy.proxy.server import url_of
 from ruleproxy.proxy.settings import BadSetting, Settings
 from ruleproxy.proxy.shadowing import BODY_LIMIT as SHADOW_BODY_LIMIT
 from ruleproxy.proxy.shadowing import Shadow
+from ruleproxy.proxy.signing import Signer
 from ruleproxy.proxy.tls import BadTrust
 from ruleproxy.proxy.transport import SocketTransport
 from ruleproxy.rehearsal.conditions import Condition
@@ -113,7 +114,7 @@ def assemble(
     forwarder = RecordingForwarder if keepers else Forwarder
     return ProxyApp(
         begin or (begin_kept if keepers else make_exchange),
-        forwarder(make_transport(settings)),
+        forwarder(make_transport(settings), signer=Signer(settings.routes), secrets=rules.secrets),
         AccessLog(log_to, settings.log_format),
         control=make_control_app(show_status, lambda: rules.learned.text, recorder),
         limits=settings.limits,

@@ -23,6 +23,9 @@ from ruleproxy.engine.events import (
 )
 from ruleproxy.messages.message import Headers
 from ruleproxy.proxy.failures import failure_of
+from ruleproxy.proxy.routes import NO_ROUTES
+from ruleproxy.proxy.secrets import Secrets
+from ruleproxy.proxy.signing import Signer
 from ruleproxy.wire.headers import frame_request, strip_hop_by_hop
 
 
@@ -68,8 +71,16 @@ class Answer(Protocol):
 class Forwarder:
     """Carries out exchanges over one transport."""
 
-    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+    def __init__(
+        self,
+        transport: httpx.AsyncBaseTransport,
+        *,
+        signer: Signer | None = None,
+        secrets: Secrets | None = None,
+    ) -> None:
         self.transport = transport
+        self.signer = signer or Signer(NO_ROUTES)
+        self.secrets = secrets
         self._origins: dict[str, httpx.URL] = {}
 
     async def forward(self, exchange: Exchange, answer: Answer) -> None:
@@ -114,12 +125,13 @@ class Forwarder:
 class _Upstream:
     """The upstream's side of one exchange; asked again, it drops the answer before."""
 
-    __slots__ = ("_exchange", "_forwarder", "_pending", "_request", "_response", "body")
+    __slots__ = ("_asked", "_exchange", "_forwarder", "_pending", "_request", "_response", "body")
 
     def __init__(self, forwarder: Forwarder, exchange: Exchange) -> None:
         self._forwarder = forwarder
         self._exchange = exchange
         self._request: httpx.Request | None = None
+        self._asked: Send | None = None
         self._response: httpx.Response | None = None
         self._pending: asyncio.Task[Event] | None = None
         self.body: AsyncIterator[bytes] | None = None
@@ -128,6 +140,7 @@ class _Upstream:
         """Prepare a request: the next event is the head of its answer, or its failure."""
         await self.close()
         url = self._forwarder.find_url(send.origin)
+        self._asked = send
         self._request = httpx.Request(
             send.method,
             url,
@@ -187,8 +200,16 @@ class _Upstream:
         return self._read(self.body)
 
     async def _send(self, request: httpx.Request) -> Event:
+        forwarder, asked = self._forwarder, self._asked
         try:
-            response = await self._forwarder.transport.handle_async_request(request)
+            if asked is not None and asked.sign is not None:
+                request = await forwarder.signer.sign(request, asked.body, asked.upstream)
+            response = await forwarder.transport.handle_async_request(request)
+            if response.status_code == 401 and forwarder.secrets is not None:
+                again = await forwarder.secrets.renew(request)
+                if again is not None:
+                    await response.aclose()
+                    response = await forwarder.transport.handle_async_request(again)
         except httpx.TransportError as error:
             return failure_of(error)
         self._response = response

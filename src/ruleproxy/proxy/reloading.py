@@ -22,6 +22,8 @@ from ruleproxy.language.diagnostics import Severity
 from ruleproxy.language.exporting import to_dict
 from ruleproxy.language.reporting import render_all
 from ruleproxy.messages.upstreams import Upstream
+from ruleproxy.proxy.secret_sources import NO_SOURCES
+from ruleproxy.proxy.secrets import Secrets
 from ruleproxy.proxy.watching import State, look_at, watch_places
 
 _log = logging.getLogger("ruleproxy")
@@ -38,7 +40,10 @@ class RulesInForce:
     `learned` is what was learned under it, and is replaced with it.
     """
 
-    def __init__(self, folders: Sequence[Path], upstreams: tuple[Upstream, ...]) -> None:
+    def __init__(
+        self, folders: Sequence[Path], upstreams: tuple[Upstream, ...], secrets: Secrets | None = None
+    ) -> None:
+        self.secrets = secrets or Secrets(os.environ, NO_SOURCES)
         self.current: Ruleset = EMPTY
         self.learned = LearnedRules()
         self.counts: Counter[tuple[str, str]] = Counter()
@@ -70,7 +75,7 @@ class RulesInForce:
         return loaded
 
     def _load(self) -> Loaded:
-        loaded = load_rules(self._folders, self._upstreams, environment=os.environ, memory=self._memory)
+        loaded = load_rules(self._folders, self._upstreams, environment=self.secrets, memory=self._memory)
         if loaded.ruleset is not None:
             loaded.ruleset.prepare_as(self.current)
         kept = () if loaded.ruleset is not None else self._watched
@@ -97,7 +102,22 @@ class RulesInForce:
 
     async def watch(self) -> None:
         """Reload on every change of the folders until cancelled."""
-        await watch_places(lambda: self._watched, self._look)
+        await asyncio.gather(watch_places(lambda: self._watched, self._look), self._keep_secrets())
+
+    async def _keep_secrets(self) -> None:
+        """Compile the rules again whenever a secret of theirs was given anew and is another one."""
+        while True:
+            try:
+                async with asyncio.timeout(self.secrets.due):
+                    await self.secrets.renewed.wait()
+            except TimeoutError:
+                if not await asyncio.to_thread(self.secrets.refresh):
+                    continue
+            self.secrets.renewed.clear()
+            # What is remembered of rules was compiled with the secrets before.
+            self._memory = LoadMemory()
+            state = await asyncio.to_thread(look_at, self._watched)
+            self._take(state, await asyncio.to_thread(self._load))
 
     async def _look(self) -> None:
         """Read the files if they are others than those that were read last, once they have come to rest."""
