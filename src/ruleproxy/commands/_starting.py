@@ -39,13 +39,14 @@ def load_shadow(settings: Settings) -> RulesInForce | None:
 
 def _load(settings: Settings, folders: tuple[Path, ...], what: str, *, named: bool) -> RulesInForce:
     from ruleproxy.proxy.assembly import declared_upstreams
+    from ruleproxy.proxy.live_secrets import rules_environment
     from ruleproxy.proxy.reloading import RulesInForce, describe_problems
-    from ruleproxy.proxy.secrets import Secrets
 
     missing = [folder for folder in folders if not folder.exists()]
     if missing and named:
         raise CannotStart(2, f"no rules at {missing[0]}: no such file or folder")
-    in_force = RulesInForce(folders, declared_upstreams(settings), Secrets(os.environ, settings.secrets))
+    environment = rules_environment(settings.secrets, os.environ)
+    in_force = RulesInForce(folders, declared_upstreams(settings), environment)
     if missing:
         return in_force
     loaded = in_force.load_first()

@@ -17,13 +17,10 @@ from ruleproxy.commands._where import stop
 from ruleproxy.language.counts import count
 
 if TYPE_CHECKING:
-    from httpx import AsyncBaseTransport
-
     from ruleproxy.captures.capture import Capture
     from ruleproxy.engine.ruleset import Ruleset
     from ruleproxy.messages.upstreams import Upstream
     from ruleproxy.proxy.forwarding import Forwarder
-    from ruleproxy.proxy.signing import Signer
 
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -51,24 +48,22 @@ def command(
 
     Exit codes: 0 nothing differs, 1 something does, 2 usage, or what cannot be read.
     """
-    from ruleproxy.proxy.assembly import declared_upstreams, make_transport
-    from ruleproxy.proxy.secrets import Secrets
+    from ruleproxy.proxy.assembly import declared_upstreams, make_outgoing, make_transport
+    from ruleproxy.proxy.forwarding import Forwarder
+    from ruleproxy.proxy.live_secrets import rules_environment
     from ruleproxy.proxy.settings import BadSetting, read_settings
-    from ruleproxy.proxy.signing import Signer
 
     headers = dict(_read_header(text) for text in header)
     flags = {"upstreams": upstream, "rules": rules}
     try:
         settings = read_settings({key: value for key, value in flags.items() if value}, os.environ, config)
-        transport = make_transport(settings)
+        forwarder = Forwarder(make_transport(settings), make_outgoing(settings))
     except (BadSetting, OSError) as error:
         stop(2, str(error))
     upstreams = declared_upstreams(settings)
-    secrets = Secrets(os.environ, settings.secrets)
-    ruleset = load_or_stop(settings.rules, "nothing was sent", upstreams=upstreams, environment=secrets)
-    sys.exit(
-        asyncio.run(_replay_all(captures, ruleset, upstreams, headers, transport, Signer(settings.routes), exact=exact))
-    )
+    environment = rules_environment(settings.secrets, os.environ)
+    ruleset = load_or_stop(settings.rules, "nothing was sent", upstreams=upstreams, environment=environment)
+    sys.exit(asyncio.run(_replay_all(captures, ruleset, upstreams, headers, forwarder, exact=exact)))
 
 
 def _read_header(text: str) -> tuple[str, str]:
@@ -86,16 +81,13 @@ async def _replay_all(
     ruleset: Ruleset,
     upstreams: tuple[Upstream, ...],
     headers: dict[str, str],
-    transport: AsyncBaseTransport,
-    signer: Signer,
+    forwarder: Forwarder,
     *,
     exact: bool,
 ) -> int:
     from ruleproxy.captures.finding import find_captures
     from ruleproxy.captures.reading import BadCapture
-    from ruleproxy.proxy.forwarding import Forwarder
 
-    forwarder = Forwarder(transport, signer=signer)
     replayed = differing = unreadable = 0
     try:
         for source in (source for path in paths for source in find_captures(path)):

@@ -95,4 +95,9 @@ class Waited:
     """`patience` seconds went by without an event."""
 
 
-Event = UpstreamHead | UpstreamData | UpstreamEnd | UpstreamFailed | Waited
+@dataclass(frozen=True, slots=True)
+class CredentialRenewed:
+    """The upstream refused a credential that the driver puts into requests (401), and the driver has a new one."""
+
+
+Event = UpstreamHead | UpstreamData | UpstreamEnd | UpstreamFailed | Waited | CredentialRenewed

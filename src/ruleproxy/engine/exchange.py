@@ -30,6 +30,7 @@ from ruleproxy.engine.collecting import collect
 from ruleproxy.engine.context import Decisions, Failure
 from ruleproxy.engine.events import (
     Action,
+    CredentialRenewed,
     Data,
     Event,
     UpstreamData,
@@ -129,10 +130,17 @@ class Exchange(Findings):
             self._ping_every = decisions.faked.ping_every
         self._collecting = self._collecting or decisions.collected
         self._outlet.repairs = self._outlet.repairs or decisions.repaired
+        self._await_answer()
+        return (self.sides.send(uncompressed=self._converts),)
+
+    def _send_again(self) -> Sequence[Action]:
+        self._await_answer()
+        return (self.sides.send_again(),)
+
+    def _await_answer(self) -> None:
         self.patience = self._ping_every
         self._came = self._head = _NO_HEAD
         self._framing = self._phase = None
-        return (self.sides.send(uncompressed=self._converts),)
 
     @property
     def _converts(self) -> bool:
@@ -168,6 +176,8 @@ class Exchange(Findings):
                 return self._receive_failure(kind, message)
             case Waited():
                 return self._keep_waiting()
+            case CredentialRenewed():
+                return self._send_again()
 
     def _receive_head(self, head: UpstreamHead) -> Sequence[Action]:
         self._came = self._head = head

@@ -163,6 +163,12 @@ class Sides:
             self.edited.body.close(send.body)
         return send
 
+    def send_again(self) -> Send:
+        """The request that went out last, once more; it counts as sent."""
+        sends = self.attempts.sends
+        sends.append(sends[-1])
+        return sends[-1]
+
     def _without_own(self, lines: Headers) -> Headers:
         """The header lines without what the proxy wrote itself, where the request was sent before."""
         if not self._own_lines:

@@ -24,13 +24,15 @@ from ruleproxy.proxy.capturing import Recorder, RecordLimits
 from ruleproxy.proxy.forward_proxies import BadProxy
 from ruleproxy.proxy.forwarding import Exchange as ForwardedExchange
 from ruleproxy.proxy.forwarding import Forwarder
+from ruleproxy.proxy.live_secrets import LiveSecrets
+from ruleproxy.proxy.outgoing import Outgoing
 from ruleproxy.proxy.recording import Recording, RecordingForwarder
 from ruleproxy.proxy.reloading import RulesInForce
 from ruleproxy.proxy.server import url_of
 from ruleproxy.proxy.settings import BadSetting, Settings
 from ruleproxy.proxy.shadowing import BODY_LIMIT as SHADOW_BODY_LIMIT
 from ruleproxy.proxy.shadowing import Shadow
-from ruleproxy.proxy.signing import Signer
+from ruleproxy.proxy.signing import CannotSign, check_botocore
 from ruleproxy.proxy.tls import BadTrust
 from ruleproxy.proxy.transport import SocketTransport
 from ruleproxy.rehearsal.conditions import Condition
@@ -58,10 +60,12 @@ def assemble(
     upstreams = declared_upstreams(settings)
     limits = ExchangeLimits(answer=settings.limits.body, decoded=settings.limits.decoded)
     tasks: set[asyncio.Task[None]] = set()
+    outgoing = make_outgoing(settings)
 
     def known() -> list[bytes]:
         sets = (rules,) if shadow_rules is None else (rules, shadow_rules)
-        return [secret.encode() for in_force in sets for secret in in_force.current.secrets]
+        own = [secret.encode() for in_force in sets for secret in in_force.current.secrets]
+        return own if outgoing.secrets is None else own + outgoing.secrets.known()
 
     recorder = None if settings.record is None else make_recorder(settings.record, settings, known)
     shadow = None if shadow_rules is None else make_shadow(settings, shadow_rules, known)
@@ -105,6 +109,8 @@ def assemble(
         if shadow is not None:
             tasks.add(asyncio.get_running_loop().create_task(shadow.rules.watch()))
             _log.info("in shadow: %s", shadow.rules.describe())
+        if outgoing.secrets is not None:
+            tasks.add(asyncio.get_running_loop().create_task(outgoing.secrets.prepare(rules.current.secrets)))
         _log.info("listening on %s", url)
 
     def stop() -> None:
@@ -114,7 +120,7 @@ def assemble(
     forwarder = RecordingForwarder if keepers else Forwarder
     return ProxyApp(
         begin or (begin_kept if keepers else make_exchange),
-        forwarder(make_transport(settings), signer=Signer(settings.routes), secrets=rules.secrets),
+        forwarder(make_transport(settings), outgoing),
         AccessLog(log_to, settings.log_format),
         control=make_control_app(show_status, lambda: rules.learned.text, recorder),
         limits=settings.limits,
@@ -153,6 +159,17 @@ def make_transport(settings: Settings) -> SocketTransport:
     except (BadTrust, BadProxy) as error:
         raise BadSetting(str(error)) from None
     return transport
+
+
+def make_outgoing(settings: Settings) -> Outgoing:
+    """What is done to requests after the last edit. Raises `BadSetting` where nothing can sign."""
+    if any(upstream.sign is not None for upstream in settings.upstreams.values()):
+        try:
+            check_botocore()
+        except CannotSign as error:
+            raise BadSetting(str(error)) from None
+    secrets = LiveSecrets(settings.secrets) if settings.secrets else None
+    return Outgoing(settings.routes, secrets)
 
 
 def declared_upstreams(settings: Settings) -> tuple[Upstream, ...]:

@@ -10,6 +10,7 @@ import httpx
 
 from ruleproxy.engine.events import (
     Action,
+    CredentialRenewed,
     Cut,
     Data,
     End,
@@ -18,15 +19,15 @@ from ruleproxy.engine.events import (
     Send,
     UpstreamData,
     UpstreamEnd,
+    UpstreamFailed,
     UpstreamHead,
     Waited,
 )
 from ruleproxy.messages.message import Headers
 from ruleproxy.proxy.failures import failure_of
-from ruleproxy.proxy.routes import NO_ROUTES
-from ruleproxy.proxy.secrets import Secrets
-from ruleproxy.proxy.signing import Signer
-from ruleproxy.wire.headers import frame_request, strip_hop_by_hop
+from ruleproxy.proxy.outgoing import Outgoing
+from ruleproxy.proxy.secret_sources import SecretUnreadable
+from ruleproxy.wire.headers import strip_hop_by_hop
 
 
 class Exchange(Protocol):
@@ -71,17 +72,9 @@ class Answer(Protocol):
 class Forwarder:
     """Carries out exchanges over one transport."""
 
-    def __init__(
-        self,
-        transport: httpx.AsyncBaseTransport,
-        *,
-        signer: Signer | None = None,
-        secrets: Secrets | None = None,
-    ) -> None:
+    def __init__(self, transport: httpx.AsyncBaseTransport, outgoing: Outgoing | None = None) -> None:
         self.transport = transport
-        self.signer = signer or Signer(NO_ROUTES)
-        self.secrets = secrets
-        self._origins: dict[str, httpx.URL] = {}
+        self.outgoing = outgoing or Outgoing()
 
     async def forward(self, exchange: Exchange, answer: Answer) -> None:
         """Drive an exchange to its End, or to its Cut: then the answer is left without an end."""
@@ -114,40 +107,25 @@ class Forwarder:
         finally:
             await upstream.close()
 
-    def find_url(self, origin: str) -> httpx.URL:
-        """The parsed `origin`; the same few origins are asked again and again."""
-        url = self._origins.get(origin)
-        if url is None:
-            url = self._origins[origin] = httpx.URL(origin)
-        return url
-
 
 class _Upstream:
     """The upstream's side of one exchange; asked again, it drops the answer before."""
 
-    __slots__ = ("_asked", "_exchange", "_forwarder", "_pending", "_request", "_response", "body")
+    __slots__ = ("_asked", "_exchange", "_forwarder", "_pending", "_renewed", "_response", "body")
 
     def __init__(self, forwarder: Forwarder, exchange: Exchange) -> None:
         self._forwarder = forwarder
         self._exchange = exchange
-        self._request: httpx.Request | None = None
         self._asked: Send | None = None
+        self._renewed = False
         self._response: httpx.Response | None = None
         self._pending: asyncio.Task[Event] | None = None
         self.body: AsyncIterator[bytes] | None = None
 
     async def ask(self, send: Send) -> None:
-        """Prepare a request: the next event is the head of its answer, or its failure."""
+        """Take up a request: the next event is the head of its answer, or its failure."""
         await self.close()
-        url = self._forwarder.find_url(send.origin)
         self._asked = send
-        self._request = httpx.Request(
-            send.method,
-            url,
-            headers=frame_request(send.headers, send.method, url.netloc, send.body),
-            stream=httpx.ByteStream(send.body),
-            extensions={"target": send.target, "upstream": send.upstream, "silence": send.timeout},
-        )
 
     async def next_event(self) -> Event:
         """What happens next, or Waited after the exchange's patience; what was begun goes on meanwhile."""
@@ -182,7 +160,7 @@ class _Upstream:
 
     async def close(self) -> None:
         """Drop what is under way; an unfinished request ends with its connection."""
-        self._request = self.body = None
+        self._asked = self.body = None
         if self._pending is not None:
             pending, self._pending = self._pending, None
             pending.cancel()
@@ -192,27 +170,28 @@ class _Upstream:
             await response.aclose()
 
     def _next_step(self) -> Coroutine[Any, Any, Event]:
-        request = self._request
-        if request is not None:
-            self._request = None
-            return self._send(request)
+        asked = self._asked
+        if asked is not None:
+            self._asked = None
+            return self._send(asked)
         assert self.body is not None, "an exchange waits for an upstream that it has not asked"
         return self._read(self.body)
 
-    async def _send(self, request: httpx.Request) -> Event:
-        forwarder, asked = self._forwarder, self._asked
+    async def _send(self, send: Send) -> Event:
+        outgoing = self._forwarder.outgoing
         try:
-            if asked is not None and asked.sign is not None:
-                request = await forwarder.signer.sign(request, asked.body, asked.upstream)
-            response = await forwarder.transport.handle_async_request(request)
-            if response.status_code == 401 and forwarder.secrets is not None:
-                again = await forwarder.secrets.renew(request)
-                if again is not None:
-                    await response.aclose()
-                    response = await forwarder.transport.handle_async_request(again)
+            request, used = await outgoing.make(send)
+            response = await self._forwarder.transport.handle_async_request(request)
+        except SecretUnreadable as error:
+            return UpstreamFailed("refused", str(error))
         except httpx.TransportError as error:
             return failure_of(error)
         self._response = response
+        if response.status_code == 401 and used and not self._renewed:
+            self._renewed = True
+            assert outgoing.secrets is not None
+            if await outgoing.secrets.renew(used):
+                return CredentialRenewed()
         self.body = aiter(response.stream)  # type: ignore[arg-type]
         return UpstreamHead(response.status_code, strip_hop_by_hop(response.headers.raw))
 

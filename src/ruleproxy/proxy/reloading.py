@@ -7,7 +7,7 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,6 @@ from ruleproxy.language.diagnostics import Severity
 from ruleproxy.language.exporting import to_dict
 from ruleproxy.language.reporting import render_all
 from ruleproxy.messages.upstreams import Upstream
-from ruleproxy.proxy.secret_sources import NO_SOURCES
-from ruleproxy.proxy.secrets import Secrets
 from ruleproxy.proxy.watching import State, look_at, watch_places
 
 _log = logging.getLogger("ruleproxy")
@@ -41,9 +39,8 @@ class RulesInForce:
     """
 
     def __init__(
-        self, folders: Sequence[Path], upstreams: tuple[Upstream, ...], secrets: Secrets | None = None
+        self, folders: Sequence[Path], upstreams: tuple[Upstream, ...], environment: Mapping[str, str] = os.environ
     ) -> None:
-        self.secrets = secrets or Secrets(os.environ, NO_SOURCES)
         self.current: Ruleset = EMPTY
         self.learned = LearnedRules()
         self.counts: Counter[tuple[str, str]] = Counter()
@@ -51,6 +48,7 @@ class RulesInForce:
         self._watched = self._folders
         """The folders, and what the rules in them read from elsewhere."""
         self._upstreams = upstreams
+        self._environment = environment
         self._memory = LoadMemory()
         self._files = 0
         self._since = time.time()
@@ -75,7 +73,7 @@ class RulesInForce:
         return loaded
 
     def _load(self) -> Loaded:
-        loaded = load_rules(self._folders, self._upstreams, environment=self.secrets, memory=self._memory)
+        loaded = load_rules(self._folders, self._upstreams, environment=self._environment, memory=self._memory)
         if loaded.ruleset is not None:
             loaded.ruleset.prepare_as(self.current)
         kept = () if loaded.ruleset is not None else self._watched
@@ -102,22 +100,7 @@ class RulesInForce:
 
     async def watch(self) -> None:
         """Reload on every change of the folders until cancelled."""
-        await asyncio.gather(watch_places(lambda: self._watched, self._look), self._keep_secrets())
-
-    async def _keep_secrets(self) -> None:
-        """Compile the rules again whenever a secret of theirs was given anew and is another one."""
-        while True:
-            try:
-                async with asyncio.timeout(self.secrets.due):
-                    await self.secrets.renewed.wait()
-            except TimeoutError:
-                if not await asyncio.to_thread(self.secrets.refresh):
-                    continue
-            self.secrets.renewed.clear()
-            # What is remembered of rules was compiled with the secrets before.
-            self._memory = LoadMemory()
-            state = await asyncio.to_thread(look_at, self._watched)
-            self._take(state, await asyncio.to_thread(self._load))
+        await watch_places(lambda: self._watched, self._look)
 
     async def _look(self) -> None:
         """Read the files if they are others than those that were read last, once they have come to rest."""

@@ -1,83 +1,152 @@
-"""Signatures of AWS (SigV4), made of a request as it goes out: after the last edit, over its very target and body.
+"""AWS Signature Version 4, made after the last edit with botocore, which the extra `ruleproxy[aws]` brings.
 
-https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html; botocore makes them and finds the credentials
-(environment, profiles, roles), as for every program on the machine.
+What a client signed is dropped: it signed another request. The raw path is signed as it goes out, encoded once more as
+SigV4 wants it for every service but S3 (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html),
+so a model id with `%3A` in it stays as it is. Only the host, the content type and AWS's own headers are signed: what
+stands between here and AWS may touch the others.
+
+Credentials come from botocore's own chain: variables, profiles, SSO, the instance's role.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import re
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
 
-import httpx
-
+from ruleproxy.engine.events import Send
+from ruleproxy.messages.message import Headers
 from ruleproxy.proxy.failures import UnsendableRequest
-from ruleproxy.proxy.routes import DEFAULT_ROUTE, Routes
+from ruleproxy.proxy.routes import Route
 
-if TYPE_CHECKING:
-    from ruleproxy.messages.message import Headers
+_MISSING: Final = 'upstream.sign = "aws" needs botocore: install ruleproxy[aws]'
 
-EXTRA: Final = "requests are signed for AWS by botocore: pip install 'ruleproxy[aws]'"
+_SIGNATURE: Final = frozenset(
+    (b"authorization", b"x-amz-date", b"x-amz-security-token", b"x-amz-content-sha256", b"x-amz-signature")
+)
+_SIGNATURE_QUERY: Final = re.compile(
+    rb"(?i)x-amz-(?:algorithm|credential|date|expires|signedheaders|signature|security-token)="
+)
+_SERVICES: Final[Mapping[str, str]] = {
+    "bedrock-runtime": "bedrock",
+    "bedrock-runtime-fips": "bedrock",
+    "bedrock-fips": "bedrock",
+    "bedrock-agent-runtime": "bedrock",
+    "lambda-url": "lambda",
+    "runtime.sagemaker": "sagemaker",
+}
+"""What a host calls a service, where that is not the name that is signed."""
+_HOST: Final = re.compile(
+    r"(?:.+\.)?(?P<service>runtime\.sagemaker|[a-z0-9-]+)\.(?P<region>[a-z]{2,3}(?:-[a-z]+)+-\d)"
+    r"\.(?:vpce\.)?(?:amazonaws\.com(?:\.cn)?|on\.aws|api\.aws)"
+)
+_DEFAULT_SERVICE: Final = "bedrock"
 
-_HOST: Final = re.compile(r"(?P<service>[a-z0-9-]+?)(?:-fips)?\.(?P<region>[a-z]{2}(?:-[a-z]+)+-\d)\.amazonaws\.com")
-_NAMES: Final = {"bedrock-runtime": "bedrock", "bedrock-agent-runtime": "bedrock"}
-"""What services call themselves in a signature where that is not how their hosts are called."""
-_OLD: Final = (b"authorization", b"x-amz-date", b"x-amz-security-token", b"x-amz-content-sha256")
-_SIGNED: Final = frozenset((b"host", b"content-type"))
-"""What is signed besides the date and the token: proxies on the way may touch any other header."""
+
+class CannotSign(UnsendableRequest):
+    """A request that could not be signed; the text says what is missing, and holds no credentials."""
 
 
 class Signer:
-    """Signs requests; `routes` say region and service where an upstream's host does not."""
+    """Signs requests with one set of credentials."""
 
-    def __init__(self, routes: Routes) -> None:
-        self._routes = routes
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        self._environment = os.environ if environment is None else environment
         self._credentials: Any = None
+        self._finding = asyncio.Lock()
 
-    async def sign(self, request: httpx.Request, body: bytes, upstream: str) -> httpx.Request:
-        """The request with a signature in place of what signed it before. Raises `UnsendableRequest`."""
-        headers = await asyncio.to_thread(self._sign, request, body, upstream)
-        return httpx.Request(
-            request.method, request.url, headers=headers, stream=request.stream, extensions=request.extensions
-        )
-
-    def _sign(self, request: httpx.Request, body: bytes, upstream: str) -> Headers:
-        try:
-            from botocore.auth import SigV4Auth
-            from botocore.awsrequest import AWSRequest
-            from botocore.exceptions import BotoCoreError
-        except ImportError:
-            raise UnsendableRequest(EXTRA) from None
-        service, region = self._find_scope(request.url.host, upstream)
-        kept = [line for line in request.headers.raw if line[0].lower() not in _OLD]
-        target = request.extensions["target"].decode("latin-1")
-        signed = {k.decode("latin-1"): v.decode("latin-1") for k, v in kept if k.lower() in _SIGNED}
-        made = AWSRequest(request.method, f"{request.url.scheme}://{request.url.netloc.decode()}{target}", signed, body)
-        try:
-            SigV4Auth(self._find_credentials(), service, region).add_auth(made)
-        except BotoCoreError as error:
-            raise UnsendableRequest(f"it cannot be signed for AWS: {error}") from None
-        own = {name.lower() for name in signed}
-        new = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in made.headers.items() if k.lower() not in own]
-        return [*kept, *new]
-
-    def _find_scope(self, host: str, upstream: str) -> tuple[str, str]:
-        route = self._routes.get(upstream, DEFAULT_ROUTE)
-        found = _HOST.fullmatch(host)
-        region = route.region or (found["region"] if found else None)
-        service = route.service or (found and _NAMES.get(found["service"], found["service"])) or "bedrock"
-        if region is None:
-            raise UnsendableRequest(
-                f"it cannot be signed for AWS: {host} does not tell its region (upstreams.{upstream}.region does)"
-            )
-        return service, region
+    async def sign(self, send: Send, host: bytes, route: Route) -> Send:
+        """The request signed for `host` (as its header will say). Raises `CannotSign`."""
+        if send.sign != "aws":
+            raise CannotSign(f'upstream.sign is "aws" or nothing, not {send.sign!r}')
+        # Finding and refreshing credentials may ask files, programs and servers.
+        async with self._finding:
+            frozen = await asyncio.to_thread(self._find_credentials)
+        region, service = find_scope(host.decode("ascii").partition(":")[0], route, self._environment)
+        target = drop_signature(send.target)
+        kept = [line for line in send.headers if line[0].lower() not in _SIGNATURE]
+        made = _sign(frozen, replace(send, target=target, headers=kept), host, region, service)
+        return replace(send, target=target, headers=[*kept, *made])
 
     def _find_credentials(self) -> Any:
+        _import_botocore()
+        from botocore.exceptions import BotoCoreError
         from botocore.session import Session
 
-        if self._credentials is None:
-            self._credentials = Session().get_credentials()
-        if self._credentials is None:
-            raise UnsendableRequest("it cannot be signed for AWS: botocore finds no credentials")
-        return self._credentials.get_frozen_credentials()
+        try:
+            if self._credentials is None:
+                self._credentials = Session().get_credentials()
+            if self._credentials is None:
+                raise CannotSign('upstream.sign = "aws": no AWS credentials are to be found')
+            return self._credentials.get_frozen_credentials()
+        except BotoCoreError as error:
+            raise CannotSign(f'upstream.sign = "aws": the AWS credentials cannot be had: {_lower(error)}') from None
+
+
+def check_botocore() -> None:
+    """Raises `CannotSign` where botocore is not installed."""
+    _import_botocore()
+
+
+def find_scope(host: str, route: Route, environment: Mapping[str, str]) -> tuple[str, str]:
+    """Region and service to sign for: as the settings say, else as the host does, else as the environment does.
+
+    Raises `CannotSign` where nothing tells the region.
+    """
+    found = _HOST.fullmatch(host)
+    service = route.service or (
+        _DEFAULT_SERVICE if found is None else _SERVICES.get(found["service"], found["service"])
+    )
+    region = route.region or (None if found is None else found["region"])
+    region = region or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+    if not region:
+        raise CannotSign(f'upstream.sign = "aws": no region for {host}: give one with upstreams.NAME.region')
+    return region, service
+
+
+def drop_signature(target: bytes) -> bytes:
+    """A request target without a signature in its query."""
+    path, mark, query = target.partition(b"?")
+    if not mark or b"-" not in query:
+        return target
+    kept = [part for part in query.split(b"&") if _SIGNATURE_QUERY.match(part) is None]
+    return path + b"?" + b"&".join(kept) if kept else path
+
+
+def _sign(credentials: Any, send: Send, host: bytes, region: str, service: str) -> Headers:
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+
+    signed = {"host": host.decode("ascii")}
+    for name, value in send.headers:
+        lower = name.lower()
+        if lower == b"content-type" or lower.startswith(b"x-amz-"):
+            key = lower.decode("ascii")
+            text = value.decode("latin-1")
+            signed[key] = f"{signed[key]},{text}" if key in signed else text
+    try:
+        url = f"{send.origin}{send.target.decode('ascii')}"
+    except UnicodeDecodeError:
+        raise CannotSign('upstream.sign = "aws": the request target is not ASCII') from None
+    request = AWSRequest(method=send.method, url=url, data=send.body, headers=signed)
+    SigV4Auth(credentials, service, region).add_auth(request)
+    return [
+        (name.encode("ascii"), value.encode("latin-1"))
+        for name, value in request.headers.items()
+        if name.lower() not in signed
+    ]
+
+
+def _import_botocore() -> None:
+    try:
+        import botocore.auth  # noqa: F401
+    except ImportError:
+        raise CannotSign(_MISSING) from None
+
+
+def _lower(error: Exception) -> str:
+    text = str(error).rstrip(".")
+    return text[:1].lower() + text[1:]
