@@ -246,12 +246,12 @@ def test_a_token_that_stays_the_same_is_not_sent_again(tmp_path: Path) -> None:
 def test_an_upstream_that_refuses_everything_starts_no_command_each_time(tmp_path: Path) -> None:
     """One at the start, one because of the first refusal, none because of those that follow at once."""
     write_rules(tmp_path)
-    with recording_upstream((UNAUTHORIZED,)) as upstream:
-        with (
-            server_process(tmp_path, upstream.url, settings=settings_for(counting(tmp_path))) as server,
-            RawClient(server.port) as client,
-        ):
-            assert [client.ask(b"/v1/messages").status for _ in range(3)] == [401] * 3
+    with (
+        recording_upstream((UNAUTHORIZED,)) as upstream,
+        server_process(tmp_path, upstream.url, settings=settings_for(counting(tmp_path))) as server,
+        RawClient(server.port) as client,
+    ):
+        assert [client.ask(b"/v1/messages").status for _ in range(3)] == [401] * 3
     assert runs(tmp_path) == 2
 
 
