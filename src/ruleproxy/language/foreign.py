@@ -248,6 +248,11 @@ def read_path(place: Place, distance: int) -> str:
     return place.text[first.start : end]
 
 
+def first_after(place: Place, offset: int) -> RawToken | None:
+    """The first token that begins at an offset or after it."""
+    return next((token for token in place.tokens[place.at :] if token.start >= offset), None)
+
+
 def read_path_back(place: Place) -> str:
     """The path that ends before the offending token, as text."""
     start = place.look(-1)

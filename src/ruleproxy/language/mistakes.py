@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
 from ruleproxy.language.blocks import find_unclosed_block
-from ruleproxy.language.foreign import COMPOUND, find_foreign, read_path, shorten
+from ruleproxy.language.foreign import COMPOUND, find_foreign, first_after, read_path, shorten
+from ruleproxy.language.foreign_verbs import explain_foreign_verb, explain_verb_that_assigns
 from ruleproxy.language.problems import Problem
 from ruleproxy.language.source import Span
 from ruleproxy.language.suggestions import find_nearest
@@ -44,7 +45,9 @@ def explain_failure(text: str, offset: int, expected: frozenset[str], words: Map
     if "END" in expected and (found is None or begins_item(place, found, words)):
         problem = explain_open_block(place)
     else:
-        problem = find_foreign(place, value_expected=value_expected, at_statement=at_statement)
+        problem = explain_verb_that_assigns(place) or find_foreign(
+            place, value_expected=value_expected, at_statement=at_statement
+        )
     if problem is None and at_statement:
         problem = explain_statement(place, [words[name] for name in VERBS | BLOCKS])
     if problem is None and END_OF_TEXT in expected:
@@ -104,6 +107,8 @@ def explain_statement(place: Place, verbs: Iterable[str]) -> Problem | None:
     if after is not None and after.text == "(" and path == token.text:
         label = "functions only compute"
         return Problem("RP101", "a call is not a statement", token.span, label, help=("begin with a verb",))
+    if (foreign := explain_foreign_verb(token, place)) is not None:
+        return foreign
     nearest = find_nearest(token.text, verbs)
     help_text = (f"did you mean `{nearest}`?",) if nearest else ("a statement begins with its verb",)
     return Problem("RP201", f"unknown verb `{shorten(token.text)}`", token.span, help=help_text)
@@ -117,11 +122,6 @@ def explain_assignment(place: Place, token: RawToken, path: str, sign: RawToken)
     span = Span(token.start, token.start + len(path))
     wanted = shorten(f"rewrite {path} ={operator} {value}", 100)
     return Problem("RP103", "an assignment begins with `rewrite`", span, "no verb", help=(wanted,))
-
-
-def first_after(place: Place, offset: int) -> RawToken | None:
-    """The first token that begins at an offset or after it."""
-    return next((token for token in place.tokens[place.at :] if token.start >= offset), None)
 
 
 def is_inside_line(place: Place) -> bool:
