@@ -41,6 +41,7 @@ class Scripted:
 
     acted: Sequence[str] = ()
     remarks: Sequence[str] = ()
+    retries = 0
 
     def __init__(self, upstream: RecordingUpstream, patience: float | None = None) -> None:
         self.relaying = False

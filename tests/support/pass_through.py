@@ -29,6 +29,7 @@ class PassThrough:
     acted: Sequence[str] = ()
     remarks: Sequence[str] = ()
     patience: float | None = None
+    retries: int = 0
 
     def __init__(self, request: Request, origin: str, base_path: bytes = b"") -> None:
         self.relaying = False

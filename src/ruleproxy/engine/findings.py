@@ -55,11 +55,15 @@ class Findings:
         return tuple(dict.fromkeys(names))
 
     @property
+    def retries(self) -> int:
+        """How often the request was sent again."""
+        return self.sides.attempts.retries
+
+    @property
     def remarks(self) -> Sequence[str]:
         """What else there is to say of it in one log line: failed rules, an unread body, retries, notes of rules."""
         outcomes = (o for run in self.sides.passes for o in run.outcomes)
         failed = dict.fromkeys(f"failed: {o.rule.name}" for o in outcomes if o.verdict == "failed")
-        retries = self.sides.attempts.retries
-        retried = (f"retries {retries}",) if retries else ()
+        retried = (f"retries {self.retries}",) if self.retries else ()
         repaired = (f"repaired: {describe_repairs(self.sides.repairs)}",) if self.sides.repairs else ()
         return (*failed, *self.sides.remarks, *repaired, *retried, *self.sides.learning.remarks, *self.notes)

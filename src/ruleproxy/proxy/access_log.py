@@ -35,6 +35,8 @@ class Entry:
     acted: Sequence[str] = ()
     session: bytes = b""
     note: str = ""
+    retries: int = 0
+    cut: bool = False
 
 
 class AccessLog:
@@ -104,6 +106,10 @@ def render_json(when: str, entry: Entry) -> str:
     }
     if entry.session:
         value["session"] = _show(entry.session[:_SESSION_LENGTH])
+    if entry.retries:
+        value["retries"] = entry.retries
+    if entry.cut:
+        value["cut"] = True
     if entry.note:
         value["note"] = entry.note
     return orjson.dumps(value).decode() + "\n"

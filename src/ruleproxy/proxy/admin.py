@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, cast
 
 import orjson
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from quart import Quart, Response, request
 
 _LOCAL_NAMES = frozenset(("localhost", "localhost.localdomain"))
@@ -21,12 +22,14 @@ class Switch(Protocol):
 
 def make_control_app(
     status: Callable[[], Mapping[str, object]],
+    metrics: Callable[[], bytes],
     learned: Callable[[], str],
     recording: Switch | None,
 ) -> Callable[[dict[str, Any], Any, Any], Awaitable[None]]:
     """An ASGI application with
 
         GET  /_ruleproxy/status             what `status()` returns, as JSON
+        GET  /_ruleproxy/metrics            what `metrics()` returns, for Prometheus
         GET  /_ruleproxy/learned            the text of a rules file that `learned()` returns
         POST /_ruleproxy/recording/on|off   the switch of what is recorded; 409 where nothing was to be
 
@@ -44,6 +47,10 @@ def make_control_app(
     @app.get("/_ruleproxy/status")
     async def show_status() -> Response:
         return _json(status(), 200)
+
+    @app.get("/_ruleproxy/metrics")
+    async def show_metrics() -> Response:
+        return Response(metrics(), content_type=CONTENT_TYPE_LATEST)
 
     @app.get("/_ruleproxy/learned")
     async def show_learned() -> Response:

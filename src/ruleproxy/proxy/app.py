@@ -18,6 +18,7 @@ from ruleproxy.proxy.access_log import AccessLog, Entry
 from ruleproxy.proxy.answer import AsgiSend, ClientAnswer
 from ruleproxy.proxy.failures import UnsendableRequest
 from ruleproxy.proxy.forwarding import Exchange, Forwarder
+from ruleproxy.proxy.metrics import Traffic
 from ruleproxy.proxy.refusals import find_refusal, say_too_large
 from ruleproxy.proxy.settings import Limits, Timeouts
 from ruleproxy.wire.formats import api_of
@@ -53,7 +54,7 @@ class ProxyApp:
 
     `begin_exchange` makes the exchange of a request; `control` answers the control pages; `base_path` (begins
     with a slash, does not end in one unless it is `/`) is what client paths begin with and upstreams never see.
-    `known` gives the secrets of the rules, which no line of the log may hold.
+    `known` gives the secrets of the rules, which no line of the log may hold; `traffic` counts what has passed.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class ProxyApp:
         limits: Limits,
         timeouts: Timeouts,
         base_path: str = "/",
+        traffic: Traffic | None = None,
         known: Callable[[], Iterable[bytes]] = tuple,
         on_start: Callable[[], None] | None = None,
         on_stop: Callable[[], None] | None = None,
@@ -81,6 +83,8 @@ class ProxyApp:
         self._on_start = on_start
         self._on_stop = on_stop
         self._running: set[asyncio.Task[None]] = set()
+        self._traffic = traffic or Traffic()
+        self._traffic.in_progress = self._running.__len__
         self._cut_off = False
 
     async def __call__(self, scope: dict[str, Any], receive: AsgiReceive, send: AsgiSend) -> None:
@@ -112,6 +116,7 @@ class ProxyApp:
         answer = ClientAnswer(send)
         exchange: Exchange | None = None
         note = ""
+        cut = False
         try:
             request = await self._read_request(scope, receive, answer)
             if request is not None:
@@ -120,7 +125,8 @@ class ProxyApp:
                 note = "; ".join(exchange.remarks)
                 if note:
                     note = mask_remark(note, request, self._known())
-                if not answer.ended:
+                cut = not answer.ended
+                if cut:
                     note = f"{note}; cut" if note else "cut"
         except ClientGone:
             note = "client gone"
@@ -139,20 +145,22 @@ class ProxyApp:
         finally:
             self._running.discard(task)
             ended = perf_counter()
-            self._access_log.write(
-                Entry(
-                    scope["method"],
-                    scope["raw_path"],
-                    scope["query_string"],
-                    answer.status or _CLIENT_GONE,
-                    None if answer.first is None else answer.first - started,
-                    ended - started,
-                    answer.size,
-                    () if exchange is None else exchange.acted,
-                    _find_session(scope),
-                    note,
-                )
+            entry = Entry(
+                scope["method"],
+                scope["raw_path"],
+                scope["query_string"],
+                answer.status or _CLIENT_GONE,
+                None if answer.first is None else answer.first - started,
+                ended - started,
+                answer.size,
+                () if exchange is None else exchange.acted,
+                _find_session(scope),
+                note,
+                0 if exchange is None else exchange.retries,
+                cut,
             )
+            self._access_log.write(entry)
+            self._traffic.count(entry)
 
     async def _forward(self, exchange: Exchange, answer: ClientAnswer, receive: AsgiReceive) -> None:
         watch = _Watch(receive)

@@ -25,6 +25,7 @@ from ruleproxy.proxy.forward_proxies import BadProxy
 from ruleproxy.proxy.forwarding import Exchange as ForwardedExchange
 from ruleproxy.proxy.forwarding import Forwarder
 from ruleproxy.proxy.live_secrets import LiveSecrets
+from ruleproxy.proxy.metrics import Traffic, render_metrics
 from ruleproxy.proxy.outgoing import Outgoing
 from ruleproxy.proxy.recording import Recording, RecordingForwarder
 from ruleproxy.proxy.reloading import RulesInForce
@@ -61,6 +62,7 @@ def assemble(
     limits = ExchangeLimits(answer=settings.limits.body, decoded=settings.limits.decoded)
     tasks: set[asyncio.Task[None]] = set()
     outgoing = make_outgoing(settings)
+    traffic = Traffic()
 
     def known() -> list[bytes]:
         sets = (rules,) if shadow_rules is None else (rules, shadow_rules)
@@ -98,6 +100,7 @@ def assemble(
             "listening": url,
             "uptime_seconds": round(time.time() - started, 1),
             "upstreams": {upstream.name: upstream.origin + upstream.base for upstream in upstreams},
+            "requests": traffic.status(),
             **rules.status(),
             **({} if recorder is None else {"recording": recorder.status()}),
             **({} if shadow is None else {"shadow": shadow.status()}),
@@ -122,10 +125,13 @@ def assemble(
         begin or (begin_kept if keepers else make_exchange),
         forwarder(make_transport(settings), outgoing),
         AccessLog(log_to, settings.log_format),
-        control=make_control_app(show_status, lambda: rules.learned.text, recorder),
+        control=make_control_app(
+            show_status, lambda: render_metrics(traffic, rules.status()), lambda: rules.learned.text, recorder
+        ),
         limits=settings.limits,
         timeouts=settings.timeouts,
         base_path=settings.base_path,
+        traffic=traffic,
         known=known,
         on_start=start,
         on_stop=stop if keepers else None,

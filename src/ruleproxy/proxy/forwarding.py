@@ -49,6 +49,10 @@ class Exchange(Protocol):
     def remarks(self) -> Sequence[str]:
         """What else there is to say of it in its log line."""
 
+    @property
+    def retries(self) -> int:
+        """How often its request was sent again."""
+
     def begin(self) -> Sequence[Action]:
         """The first actions."""
 

@@ -89,6 +89,11 @@ class Recording:
         return self.exchange.remarks
 
     @property
+    def retries(self) -> int:
+        """The exchange's own."""
+        return self.exchange.retries
+
+    @property
     def size(self) -> int:
         """Bytes that it keeps."""
         sent = 0 if self.sent is None else len(self.sent.body)
