@@ -18,7 +18,7 @@ from benchmarks.load import require_wrk
 from benchmarks.payloads import make_payloads
 from benchmarks.report import Line, lines_as_json, render_table
 
-PARTS = ("engine", "scaling", "loading", "captures", "server", "streams")
+PARTS = ("engine", "scaling", "loading", "captures", "server", "shadow", "streams", "open")
 
 
 @click.command()
@@ -56,8 +56,10 @@ def _measure(parts: Sequence[str], rounds: int, seconds: int) -> list[Line]:
     from benchmarks.captured import measure_captures
     from benchmarks.in_process import measure_engine, measure_scaling
     from benchmarks.loading import measure_loading
+    from benchmarks.open_streams import measure_open_streams
     from benchmarks.served_requests import measure_requests
     from benchmarks.served_streams import measure_streams
+    from benchmarks.shadowed import measure_shadow
     from benchmarks.stacks import run_field
 
     payloads = make_payloads()
@@ -74,8 +76,11 @@ def _measure(parts: Sequence[str], rounds: int, seconds: int) -> list[Line]:
         run("scaling", lambda: measure_scaling(payloads, folder / "scaling"))
         run("loading", lambda: measure_loading(folder / "loading", rounds))
         run("captures", lambda: measure_captures(folder / "captured"))
-        if {"server", "streams"} & set(parts):
+        run("open", lambda: measure_open_streams(folder / "open"))
+        if {"server", "shadow", "streams"} & set(parts):
             require_wrk()
+        run("shadow", lambda: measure_shadow(payloads, folder / "shadow", rounds=rounds, seconds=seconds))
+        if {"server", "streams"} & set(parts):
             with run_field(folder) as field:
                 for text in field.skipped:
                     print(text, flush=True)

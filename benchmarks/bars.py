@@ -63,6 +63,9 @@ BARS: Mapping[str, Bar] = MappingProxyType(
         "worst, rules / nginx": Bar(Bounds(ratio=1.0)),
         "event alone / obvious": Bar(Bounds(figure=25), Bounds(ratio=0.65)),
         "event in a torrent / obvious": Bar(Bounds(figure=25), Bounds(ratio=0.3)),
+        "open streams, memory": Bar(Bounds(figure=300), Bounds(figure=300)),
+        "leaving, slowest": Bar(Bounds(figure=100), Bounds(figure=100)),
+        "shadow, typical": Bar(Bounds(ratio=1.3), Bounds(ratio=1.3)),
         "first byte after the upstream's / obvious": Bar(Bounds(figure=2_000), Bounds(ratio=1.0)),
     }
 )

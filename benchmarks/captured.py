@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.failure import BenchmarkFailed
 from benchmarks.payloads import ROOT
+from benchmarks.processes import read_memory
 from benchmarks.report import Line
 from benchmarks.samples import Sample, divide
 from benchmarks.stacks import RULES
@@ -95,7 +96,7 @@ def _watch(process: subprocess.Popen[bytes]) -> Iterator[int]:
     """The memory of a process and its children, in kB, until it ends: look by look."""
     try:
         while process.poll() is None:
-            yield sum(map(_read_memory, [process.pid, *_find_children(process.pid)]))
+            yield sum(map(read_memory, [process.pid, *_find_children(process.pid)]))
             time.sleep(_LOOK_SECONDS)
     finally:
         process.kill()
@@ -107,12 +108,3 @@ def _find_children(parent: int) -> Sequence[int]:
         return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
     except OSError:
         return []
-
-
-def _read_memory(pid: int) -> int:
-    """What a process holds (proc(5), VmRSS); nothing of one that has ended."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("VmRSS:")), 0)

@@ -6,7 +6,7 @@ import http.client
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ def run_field(folder: Path) -> Iterator[Field]:
     except BenchmarkFailed as failure:
         skipped.append(f"{TITLES[NGINX]} is left out: {failure}")
     with ExitStack() as running:
-        upstream = running.enter_context(run_server(_python("benchmarks.upstream"), folder / "upstream"))
+        upstream = running.enter_context(run_server(python("benchmarks.upstream"), folder / "upstream"))
         stacks = []
         for rules in (False, True):
             for name, start in ((OURS, _run_ours), (OBVIOUS, _run_obvious), (NGINX, run_nginx)):
@@ -64,30 +64,36 @@ def run_field(folder: Path) -> Iterator[Field]:
 
 
 @contextmanager
-def _run_ours(folder: Path, upstream: Server, *, rules: bool) -> Iterator[Server]:
+def run_ours(folder: Path, upstream: Server, rules: Path | None, *more: str) -> Iterator[Server]:
+    """`ruleproxy serve` with rules from a folder, or with none, and with more options."""
     (folder / "rules").mkdir(parents=True)
-    options = ["--upstream", upstream.url, "--listen", "127.0.0.1:0", "--rules", str(RULES if rules else "rules")]
-    with run_server([*_python("ruleproxy"), "serve", *options], folder) as server:
+    options = ["--upstream", upstream.url, "--listen", "127.0.0.1:0", "--rules", str(rules or "rules"), *more]
+    with run_server([*python("ruleproxy"), "serve", *options], folder) as server:
         yield server
+
+
+def _run_ours(folder: Path, upstream: Server, *, rules: bool) -> AbstractContextManager[Server]:
+    return run_ours(folder, upstream, RULES if rules else None)
 
 
 @contextmanager
 def _run_obvious(folder: Path, upstream: Server, *, rules: bool) -> Iterator[Server]:
     options = ["--rules"] if rules else []
-    with run_server([*_python("benchmarks.peers.quart_httpx"), upstream.url, *options], folder) as server:
+    with run_server([*python("benchmarks.peers.quart_httpx"), upstream.url, *options], folder) as server:
         yield server
 
 
-def _python(module: str) -> list[str]:
+def python(module: str) -> list[str]:
+    """The command line of a module under this interpreter."""
     return [sys.executable, "-m", module]
 
 
 def check_stack(stack: Stack, upstream: Server, payload: Payload) -> None:
     """See to it that the upstream gets what it should and the client its answer. Raises `BenchmarkFailed`."""
-    answer = _ask(stack.server, "POST", "/v1/messages", payload.body)
+    answer = ask(stack.server, "POST", "/v1/messages", payload.body)
     if answer != ANSWER:
         raise BenchmarkFailed(f"{TITLES[stack.name]}, {payload.name}: another answer came: {answer[:200]!r}")
-    problem = _find_problem(stack, payload, _ask(upstream, "GET", "/last", b""))
+    problem = _find_problem(stack, payload, ask(upstream, "GET", "/last", b""))
     if problem is not None:
         kind = "with rules" if stack.rules else "without rules"
         raise BenchmarkFailed(f"{TITLES[stack.name]} {kind}, {payload.name}: {problem}")
@@ -117,7 +123,8 @@ def _without_empty_lists(value: Any) -> Any:
             return value
 
 
-def _ask(server: Server, method: str, target: str, body: bytes) -> bytes:
+def ask(server: Server, method: str, target: str, body: bytes) -> bytes:
+    """The body of an answer. Raises `BenchmarkFailed` where its status is not 200."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
     try:
         connection.request(method, target, body, dict(HEADERS))

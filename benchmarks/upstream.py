@@ -2,12 +2,13 @@
 
 It answers every POST with the same message; with `?events=N&pause=SECONDS` in the target, with N server-sent events,
 one at a time. The first event says when it was written, on the clock of `time.monotonic`. `GET /last` gives the body
-that came last.
+that came last, `GET /left` the moments, on the same clock, at which streams were left before their end.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import time
 from typing import cast
@@ -28,6 +29,7 @@ _STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 _last_body: list[bytes] = []
+_left: list[float] = []
 
 
 class Upstream(asyncio.Protocol):
@@ -48,7 +50,8 @@ class Upstream(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End a stream that nobody reads any longer."""
         del exc
-        if self._stream is not None:
+        if self._stream is not None and not self._stream.done():
+            _left.append(time.monotonic())
             self._stream.cancel()
 
     def data_received(self, data: bytes) -> None:
@@ -72,8 +75,8 @@ class Upstream(asyncio.Protocol):
     def _answer(self) -> None:
         global _last_body
         assert self._transport is not None
-        if self._target == b"/last":
-            body = b"".join(_last_body)
+        if self._target in (b"/last", b"/left"):
+            body = b"".join(_last_body) if self._target == b"/last" else json.dumps(_left).encode()
             self._transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
             return
         _last_body = self._parts
