@@ -32,6 +32,15 @@ when request.path == "/v1/messages" then
 end
 """
 
+TEST = """\
+
+test "goes there"
+  given upstream { name = "gateway", url = "https://gateway.example" }
+  given request { method = "GET", path = "/v1/messages" }
+  expect upstream.url == "https://gateway.example/v1/messages"
+end
+"""
+
 
 def test_captures_go_to_the_declared_upstreams(tmp_path: Path) -> None:
     """The upstreams of a dry run are the ones that are declared, the first for what no rule sends elsewhere."""
@@ -58,6 +67,49 @@ def test_no_captures(tmp_path: Path) -> None:
     done = run_ruleproxy(tmp_path, "test", "--captures", "captures")
     assert done.returncode == 1
     assert "no capture in captures" in done.stderr
+
+
+def test_no_captures_beside_tests(tmp_path: Path) -> None:
+    """Tests that pass do not hide that the captures are missing; a text that selects tests alone is no mistake."""
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules/a.rules").write_text(RULES + TEST)
+    (tmp_path / "captures").mkdir()
+    done = run_ruleproxy(tmp_path, "test", "--captures", "captures")
+    assert (done.returncode, done.stderr) == (1, "ruleproxy: --captures: there is no capture\n")
+    (tmp_path / "captures/one.json").write_text('{"request": {"method": "GET", "path": "/"}}')
+    assert run_ruleproxy(tmp_path, "test", "--captures", "captures", "-k", "goes there").returncode == 0
+
+
+def test_outcomes_that_lost_their_captures(tmp_path: Path) -> None:
+    """An accepted outcome of a capture that was renamed fails the run by name, and the new name is counted; of the
+    members of a broken archive nothing is said to be lost.
+    """
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules/a.rules").write_text(RULES)
+    captures = tmp_path / "captures"
+    captures.mkdir()
+    line = '{"request": {"method": "GET", "path": "/v1/messages"}}\n'
+    for name, text in (("one.json", line), ("two.json", line), ("all.jsonl", 2 * line)):
+        (captures / name).write_text(text)
+    options = ("test", "--captures", "captures", "--upstream", "gateway=https://gateway.example")
+    assert run_ruleproxy(tmp_path, *options, "--accept").returncode == 0
+    assert run_ruleproxy(tmp_path, *options).stdout.endswith("\n4 captures: 0 changed\n")
+    (captures / "one.json").rename(captures / "renamed.json")
+    (captures / "all.jsonl").write_text(line)
+    done = run_ruleproxy(tmp_path, *options)
+    assert done.returncode == 1
+    assert done.stdout.endswith("\n3 captures: 0 changed, 1 without an accepted outcome, 2 lost\n")
+    assert [text.partition(": its capture is not there")[0] for text in done.stderr.splitlines()] == [
+        "ruleproxy: captures/all.jsonl.accepted/line-2.accepted.json",
+        "ruleproxy: captures/one.accepted.json",
+    ]
+    assert '<failure message="its capture' in run_ruleproxy(tmp_path, *options, "--format", "junit").stdout
+    (captures / "old.tar").write_bytes(b"no tar")
+    (captures / "old.tar.accepted").mkdir()
+    (captures / "old.tar.accepted/member.accepted.json").write_text("{}")
+    done = run_ruleproxy(tmp_path, *options)
+    assert done.returncode == 2
+    assert "old.tar.accepted" not in done.stderr
 
 
 def test_unknown_option(tmp_path: Path) -> None:

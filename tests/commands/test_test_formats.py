@@ -92,7 +92,7 @@ def test_json_is_the_whole_report(work: Path) -> None:
     written = json.loads(done.stdout)
     assert written["code"] == done.returncode == 2
     assert written["totals"] == {"passed": 1, "failed": 2, "captures": 4, "changed": 2, "failing": 1, "unlike": 1,
-                                 "written": 0, "unreadable": 1}  # fmt: skip
+                                 "written": 0, "unreadable": 1, "lost": 0, "compared": 1, "uncompared": 3}  # fmt: skip
     (work / "report.json").write_text(done.stdout)
     report = read_report(work / "report.json")
     assert [entry.passed for entry in report.tests] == [True, False, False]

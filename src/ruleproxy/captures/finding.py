@@ -9,7 +9,7 @@ from typing import Final
 
 from ruleproxy.captures.archives import read_members
 from ruleproxy.captures.reading import SIZE_LIMIT
-from ruleproxy.captures.source import ACCEPTED_FOLDER, Source, is_capture_name
+from ruleproxy.captures.source import ACCEPTED_FOLDER, ACCEPTED_SUFFIX, Source, is_capture_name
 
 LINES: Final = (".jsonl", ".ndjson")
 ARCHIVES: Final = (".tar", ".tar.gz", ".tgz")
@@ -45,6 +45,22 @@ def find_files(folder: Path) -> Iterator[Path]:
             yield from find_files(folder / name)
         elif is_capture_name(name) or name.endswith((*LINES, *ARCHIVES)):
             yield folder / name
+
+
+def find_accepted(path: Path) -> Iterator[Path]:
+    """The accepted outcomes in a folder and below; none in what is no folder."""
+    try:
+        with os.scandir(path) as entries:
+            children = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
+    except OSError:
+        return  # finding captures says what is wrong
+    for name, is_folder in children:
+        if name.startswith("."):
+            continue
+        if is_folder:
+            yield from find_accepted(path / name)
+        elif name.endswith(ACCEPTED_SUFFIX):
+            yield path / name
 
 
 def open_file(file: Path, key: str) -> Iterator[Source]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,14 +79,19 @@ def run_all(where: Where, selection: Selection, output: Output) -> int:
             totals.count_capture(tried)
             writers.add_capture(tried)
         totals.none_here = bool(found.selected) and selection.shard is not None
+        totals.no_captures = selection.captures is not None and not found.captures
         return finish(writers, totals, coverage, output, explain_emptiness(where, selection))
 
 
 @dataclass(slots=True)
 class Found:
-    """How many tests and captures are selected, in this shard or another one."""
+    """How many tests and captures are selected, in this shard or another one; how many captures there are at all, and
+    where their accepted outcomes would lie.
+    """
 
     selected: int = 0
+    captures: int = 0
+    outcomes: set[Path] = field(default_factory=set)
 
 
 def finish(writers: Writers, totals: Totals, coverage: Coverage | None, output: Output, nothing: str) -> int:
@@ -98,6 +103,8 @@ def finish(writers: Writers, totals: Totals, coverage: Coverage | None, output: 
     writers.finish(totals, coverage)
     if totals.empty and not totals.none_here:
         click.echo(f"ruleproxy: {nothing}", err=True)
+    elif totals.no_captures:
+        click.echo("ruleproxy: --captures: there is no capture", err=True)
     if totals.below and coverage is not None:
         said = f"{format_per_cent(coverage)} covered, and {output.fail_under:g} % are asked for"
         click.echo(f"ruleproxy: {said}", err=True)
@@ -197,13 +204,32 @@ def try_captures(
                 bar.advance()
         except CannotTry as error:
             stop(2, str(error))
+    if len(groups) == 1:
+        yield from name_lost(selection.captures, selection, found)
+
+
+def name_lost(path: Path, selection: Selection, found: Found) -> Iterator[CaptureEntry]:
+    """The accepted outcomes whose capture is gone, once all captures were found."""
+    from ruleproxy.captures.finding import find_accepted
+    from ruleproxy.rehearsal.report import CaptureEntry
+
+    for number, file in enumerate(find_accepted(path), found.captures):
+        key, said = str(file.relative_to(path)), "its capture is not there: renamed, or removed? Then remove this, too"
+        # Of an archive that is broken nobody knows what was in it.
+        if not {file, *file.parents} & found.outcomes and selection.holds(key) and selection.takes(key):
+            yield CaptureEntry(key, str(file), str(file), problem=said, number=number, lost=True)
 
 
 def select_captures(path: Path, selection: Selection, found: Found) -> Iterator[Source]:
     """The captures that are selected, in order and numbered."""
     from ruleproxy.captures.finding import find_captures
+    from ruleproxy.captures.source import ACCEPTED_FOLDER
 
     for number, source in enumerate(find_captures(path)):
+        found.captures += 1
+        found.outcomes.add(
+            source.file.with_name(source.file.name + ACCEPTED_FOLDER) if source.problem else source.accepted
+        )
         if selection.holds(source.key):
             found.selected += 1
             if selection.takes(source.key):

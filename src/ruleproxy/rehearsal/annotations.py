@@ -48,6 +48,8 @@ class GithubReport:
 
 
 def _title(entry: CaptureEntry) -> str:
+    if entry.lost:
+        return "an accepted outcome without its capture"
     if entry.unreadable:
         return f"{entry.name} cannot be read"
     return f"a rule failed on {entry.name}" if entry.failed else f"{entry.name} is unlike what was accepted"

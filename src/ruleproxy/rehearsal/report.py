@@ -62,7 +62,7 @@ class CaptureEntry:
     has it under each set of rules, in their order.
 
     `name` says where it stands, `key` what it is called within what was given, `line` the line in its file, `number`
-    its place among all captures.
+    its place among all captures. `lost`: it is not there, only its accepted outcome is.
     """
 
     key: str
@@ -75,6 +75,7 @@ class CaptureEntry:
     problem: str | None = None
     place: str = ""
     number: int = 0
+    lost: bool = False
 
     @property
     def changed(self) -> bool:
@@ -95,12 +96,12 @@ class CaptureEntry:
     def unreadable(self) -> bool:
         """Whether it, or its accepted outcome, cannot be read or written."""
         states = (tried.accepted.state for tried in self.tried if tried.accepted is not None)
-        return self.problem is not None or "unreadable" in states
+        return (self.problem is not None and not self.lost) or "unreadable" in states
 
     @property
     def passed(self) -> bool:
         """Whether nothing is wrong with it."""
-        return not (self.failed or self.unlike or self.unreadable)
+        return not (self.failed or self.unlike or self.unreadable or self.lost)
 
 
 @dataclass(slots=True)
@@ -115,10 +116,15 @@ class Totals:
     unlike: int = 0
     written: int = 0
     unreadable: int = 0
+    lost: int = 0
+    compared: int = 0
+    uncompared: int = 0
     below: bool = False
     """Less is covered than was asked for."""
     none_here: bool = False
     """What is selected fell to other shards."""
+    no_captures: bool = False
+    """Captures were to be tried, and there are none."""
 
     def count_test(self, entry: TestEntry) -> None:
         """One test more."""
@@ -132,32 +138,37 @@ class Totals:
         self.failing += entry.failed
         self.unlike += entry.unlike
         self.unreadable += entry.unreadable
-        self.written += sum(t.accepted is not None and t.accepted.state == "written" for t in entry.tried)
+        self.lost += entry.lost
+        states = [tried.accepted.state for tried in entry.tried if tried.accepted is not None]
+        self.written += "written" in states
+        self.compared += "same" in states or "differs" in states
+        self.uncompared += "none" in states
 
     @property
     def code(self) -> int:
         """The exit code: 2 where something cannot be read, 1 where something failed or nothing was there."""
         if self.unreadable:
             return 2
-        return (
-            1 if self.failed or self.failing or self.unlike or self.below or (self.empty and not self.none_here) else 0
-        )
+        nothing = self.no_captures or (self.empty and not self.none_here)
+        return 1 if self.failed or self.failing or self.unlike or self.lost or self.below or nothing else 0
 
     @property
     def empty(self) -> bool:
         """Whether there was nothing."""
-        return not (self.passed or self.failed or self.captures or self.unreadable)
+        return not (self.passed or self.failed or self.captures or self.unreadable or self.lost)
 
     def __str__(self) -> str:
         parts: list[str] = []
         if self.passed or self.failed:
             parts.append(f"{group(self.passed)} passed, {group(self.failed)} failed")
-        if self.captures or self.unreadable:
+        if self.captures or self.unreadable or self.lost:
             said = f"{count(self.captures, 'capture')}: {group(self.changed)} changed"
             for number, what in (
                 (self.failing, "with a failed rule"),
                 (self.unlike, "unlike what was accepted"),
                 (self.written, "accepted"),
+                (self.uncompared if self.compared else 0, "without an accepted outcome"),
+                (self.lost, "lost"),
                 (self.unreadable, "that cannot be read"),
             ):
                 said += f", {group(number)} {what}" if number else ""
