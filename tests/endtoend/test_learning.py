@@ -76,6 +76,29 @@ def get(server: ServerProcess, page: str) -> bytes:
         return client.read_answer().body
 
 
+def forget(server: ServerProcess, *headers: str) -> RawAnswer:
+    lines = ["POST /_ruleproxy/learned/forget HTTP/1.1", "Host: 127.0.0.1", "Content-Length: 0", *headers]
+    with RawClient(server.port) as client:
+        client.send("\r\n".join(lines).encode() + b"\r\n\r\n")
+        return client.read_answer()
+
+
+def test_what_was_learned_can_be_forgotten(server: ServerProcess, upstream: RecordingUpstream) -> None:
+    """A gateway that takes the fields by now gets them again; a web page cannot ask for it."""
+    ask(server, BODY)
+    learned = get(server, "learned").count(b"\nrule ")
+    assert learned > 0
+    assert forget(server, "Origin: http://evil.example").status == 403
+    upstream.answer = lambda _: answer(200, MESSAGE)
+    ask(server, BODY)
+    assert b"context_management" not in upstream.requests[-1].body
+    assert json.loads(forget(server).body) == {"forgotten": learned}
+    assert get(server, "learned").count(b"\nrule ") == 0
+    ask(server, BODY)
+    assert json.loads(upstream.requests[-1].body) == BODY
+    server.wait_for_log(rb"forgotten: the control page was asked to")
+
+
 def test_a_session_is_refused_once(server: ServerProcess, upstream: RecordingUpstream, tmp_path: Path) -> None:
     """Three refusals within the first request; every later one goes through at once, and the rules can be kept."""
     first = ask(server, BODY)

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from ruleproxy.packs.lock import hash_files, write_lock
+from ruleproxy.proxy.reloading import REST_SECONDS
 from ruleproxy.resources import PACKAGE, find_resource
 from support.events import text_of, types_of
 from support.raw_client import RawClient
@@ -248,6 +249,7 @@ def test_no_half_is_ever_in_force(watched: Watched) -> None:
     """Files written in halves that would each be right, over and over, while requests come without a break."""
     writing = threading.Event()
     writing.set()
+    slow: set[bytes] = set()
 
     def write() -> None:
         # Longer than any bound on waiting for rest; each half comes sooner than a folder counts as at rest.
@@ -256,8 +258,12 @@ def test_no_half_is_ever_in_force(watched: Watched) -> None:
             with (watched.rules / "1.rules").open("w") as file:
                 file.write(marking(value))
                 file.flush()
+                begun = time.monotonic()
                 time.sleep(0.04)
                 file.write(f'\nrule "rest" on request then\n  rewrite request.headers["x-two"] = "{value}"\nend\n')
+            if time.monotonic() - begun > 0.8 * REST_SECONDS:
+                # A machine that is busy elsewhere let a half rest so long that it may have been taken for whole.
+                slow.add(value.encode())
             time.sleep(0.03)
         writing.clear()
 
@@ -272,7 +278,8 @@ def test_no_half_is_ever_in_force(watched: Watched) -> None:
     while writing.is_set():
         seen.add(watched.marks())
     writer.join()
-    assert all(len(marks) == 2 and marks[0] == marks[1] for marks in seen), seen
+    halves = {marks for marks in seen if len(marks) != 2 or marks[0] != marks[1]}
+    assert all(slow & set(marks) for marks in halves), (halves, slow)
     watched.wait_for_marks(b"r23", b"r23")
 
 

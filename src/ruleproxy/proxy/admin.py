@@ -24,6 +24,7 @@ def make_control_app(
     status: Callable[[], Mapping[str, object]],
     metrics: Callable[[], bytes],
     learned: Callable[[], str],
+    forget: Callable[[], int],
     recording: Switch | None,
 ) -> Callable[[dict[str, Any], Any, Any], Awaitable[None]]:
     """An ASGI application with
@@ -31,6 +32,7 @@ def make_control_app(
         GET  /_ruleproxy/status             what `status()` returns, as JSON
         GET  /_ruleproxy/metrics            what `metrics()` returns, for Prometheus
         GET  /_ruleproxy/learned            the text of a rules file that `learned()` returns
+        POST /_ruleproxy/learned/forget     has what was learned forgotten by `forget()`, which says how many rules
         POST /_ruleproxy/recording/on|off   the switch of what is recorded; 409 where nothing was to be
 
     Every page answers 403 unless both the client and the name it called are this machine's own: a page in a
@@ -56,11 +58,14 @@ def make_control_app(
     async def show_learned() -> Response:
         return Response(learned(), content_type="text/plain; charset=utf-8")
 
+    @app.post("/_ruleproxy/learned/forget")
+    async def forget_learned() -> Response:
+        return _refuse_web_page() or _json({"forgotten": forget()}, 200)
+
     @app.post("/_ruleproxy/recording/<state>")
     async def switch_recording(state: str) -> Response:
-        # Browsers say where a page comes from, and send what it wants: no page has a reason to.
-        if "Origin" in request.headers:
-            return _json({"error": "no web page may switch anything here"}, 403)
+        if (refused := _refuse_web_page()) is not None:
+            return refused
         if state not in ("on", "off"):
             return _json({"error": "recording is switched on or off"}, 404)
         if recording is None:
@@ -87,6 +92,11 @@ def is_local_host(host: str) -> bool:
     """Whether a `Host` header (`name[:port]` or `[address]:port`) names this machine by a loopback name."""
     name = host.partition("]")[0][1:] if host.startswith("[") else host.partition(":")[0]
     return name.lower() in _LOCAL_NAMES or is_loopback(name)
+
+
+def _refuse_web_page() -> Response | None:
+    # Browsers say where a page comes from, and send what it wants: no page has a reason to.
+    return _json({"error": "no web page may switch anything here"}, 403) if "Origin" in request.headers else None
 
 
 def _json(value: Mapping[str, object], status: int) -> Response:

@@ -126,7 +126,11 @@ def assemble(
         forwarder(make_transport(settings), outgoing),
         AccessLog(log_to, settings.log_format),
         control=make_control_app(
-            show_status, lambda: render_metrics(traffic, rules.status()), lambda: rules.learned.text, recorder
+            show_status,
+            lambda: render_metrics(traffic, rules.status()),
+            lambda: rules.learned.text,
+            lambda: rules.forget("the control page was asked to"),
+            recorder,
         ),
         limits=settings.limits,
         timeouts=settings.timeouts,

@@ -26,7 +26,7 @@ from ruleproxy.proxy.watching import State, look_at, watch_places
 
 _log = logging.getLogger("ruleproxy")
 
-_REST_SECONDS = 0.1
+REST_SECONDS = 0.1
 """Rules come into force when nothing about their files changed for this long: editors write in several steps."""
 
 _TRIES = 20
@@ -68,7 +68,7 @@ class RulesInForce:
                 continue
             if look_at(watched) == state:
                 break
-            time.sleep(_REST_SECONDS)
+            time.sleep(REST_SECONDS)
         self._take(state, loaded)
         return loaded
 
@@ -90,13 +90,18 @@ class RulesInForce:
         self._files = loaded.files
         known = (self.current.digest, self.current.secrets)
         if (loaded.ruleset.digest, loaded.ruleset.secrets) != known or self.current is EMPTY:
-            if self.learned:
-                count = len(self.learned)
-                _log.info("%d learned rule%s forgotten: the rules changed", count, "" if count == 1 else "s")
             self.current = loaded.ruleset
-            self.learned = LearnedRules(loaded.ruleset.secrets, _announce)
+            self.forget("the rules changed")
             self._since = time.time()
             self._told.clear()
+
+    def forget(self, reason: str) -> int:
+        """Have learned rules act no longer; how many there were."""
+        count = len(self.learned)
+        if count:
+            _log.info("%d learned rule%s forgotten: %s", count, "" if count == 1 else "s", reason)
+        self.learned = LearnedRules(self.current.secrets, _announce)
+        return count
 
     async def watch(self) -> None:
         """Reload on every change of the folders until cancelled."""
@@ -106,7 +111,7 @@ class RulesInForce:
         """Read the files if they are others than those that were read last, once they have come to rest."""
         while (state := await asyncio.to_thread(look_at, watched := self._watched)).files != self._seen:
             # The files are read while they rest; what was read of two states is never taken.
-            loaded, _ = await asyncio.gather(asyncio.to_thread(self._load), asyncio.sleep(_REST_SECONDS))
+            loaded, _ = await asyncio.gather(asyncio.to_thread(self._load), asyncio.sleep(REST_SECONDS))
             if watched != self._watched or await asyncio.to_thread(look_at, watched) != state:
                 continue
             if not any(path.exists() for path in self._folders):
