@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Final
 
+from ruleproxy.captures.loosely_named import find_loosely_named
 from ruleproxy.captures.named_values import find_named
 from ruleproxy.captures.secret_values import compile_bytes, find_values
 from ruleproxy.captures.spans import Span, merge, replace, replace_across, span_of
+from ruleproxy.captures.spelling import Plain, undo_escapes
 
 _SHORTEST_KNOWN: Final = 8
 _DEPTH: Final = 2
@@ -29,6 +32,7 @@ class Masker:
     def __init__(self, known: Iterable[bytes] = ()) -> None:
         self._known = tuple(sorted({secret for secret in known if len(secret) >= _SHORTEST_KNOWN}))
         self._bodies: dict[bytes, bytes] = {}
+        self._undone: tuple[bytes, Plain | None] = b"", None
 
     def mask_text(self, text: bytes) -> bytes:
         """The text with masks. Valid JSON stays valid; everything else keeps its bytes."""
@@ -52,11 +56,16 @@ class Masker:
         return masked
 
     def _passes(self, depth: int) -> tuple[Find, ...]:
-        # Secrets as they are come first: what is base64 may only look so.
-        return (self._find_plain, lambda text: self._find_encoded(text, depth))
+        # Secrets as they are come first: what is base64 may only look so. Escapes come before: of a key that an escape
+        # parts, the beginning looks like a key of its own.
+        finds: tuple[Find, ...] = (partial(self._find_escaped, self._find_plain), self._find_plain)
+        if depth:
+            find_encoded = partial(self._find_encoded, depth=depth)
+            finds += (partial(self._find_escaped, find_encoded), find_encoded)
+        return finds
 
     def _find_plain(self, text: bytes) -> list[Span]:
-        return merge(text, (*find_values(text), *find_named(text), *self._find_known(text)))
+        return merge(text, (*find_values(text), *find_named(text), *find_loosely_named(text), *self._find_known(text)))
 
     def _find_known(self, text: bytes) -> Iterator[Span]:
         for secret in self._known:
@@ -64,6 +73,14 @@ class Masker:
             while position >= 0:
                 yield span_of(text, position, position + len(secret))
                 position = text.find(secret, position + len(secret))
+
+    def _find_escaped(self, find: Find, text: bytes) -> list[Span]:
+        if self._undone[0] != text:
+            self._undone = text, undo_escapes(text)
+        plain = self._undone[1]
+        if plain is None:
+            return []
+        return [span for found in find(plain.text) if (span := plain.to_source(found)) is not None]
 
     def _find_encoded(self, text: bytes, depth: int) -> list[Span]:
         runs = [(found.start(), found.end()) for found in _RUN.finditer(text) if _may_be_encoded(found.group())]
@@ -75,13 +92,13 @@ class Masker:
         return [span for span in spans if span is not None]
 
     def _holds_secret(self, text: bytes, depth: int) -> bool:
-        return bool(self._find_plain(text)) or (depth > 1 and bool(self._find_encoded(text, depth - 1)))
+        return any(find(text) for find in self._passes(depth - 1))
 
     def _mask_run(self, text: bytes, start: int, end: int, depth: int) -> Span | None:
         run = text[start:end]
         for offset, content in _decode(run):
             masked = content
-            for find in self._passes(depth - 1) if depth > 1 else (self._find_plain,):
+            for find in self._passes(depth - 1):
                 masked = replace(masked, find(masked))
             if masked != content:
                 encoded = base64.b64encode(masked)

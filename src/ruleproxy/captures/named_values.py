@@ -8,7 +8,7 @@ text is, valid JSON stays valid: a value is taken up to the quotation mark of it
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from ruleproxy.captures.secret_names import is_password_name, is_secret_header, is_secret_name, split_words
 from ruleproxy.captures.secret_values import compile_bytes
@@ -27,29 +27,40 @@ _QUOTED_BARE: Final = compile_bytes(rb"[^\s\"'\\,:;{}\[\]<>()]{4,}")
 _LINE: Final = compile_bytes(rb"[^\"'\\\r\n]{4,}")
 _COOKIE: Final = compile_bytes(rb"[^=;\s]+=[^;\s]")
 _NUMBER: Final = compile_bytes(rb"-?[0-9][0-9.eE+-]*")
+_BEGINNING: Final = 4096
 _BLANK: Final = b" \t\r\n"
 _PLACEHOLDERS: Final = frozenset((b"none", b"null", b"true", b"false", b"undefined", b"string", b"required"))
 
 
 def find_named(text: bytes) -> Iterator[Span]:
     """The places of credentials that are known by their names."""
+    covered = 0
     for found in _NAME.finditer(text):
-        name = found.group(1)
-        if text[found.start() - 1 : found.start()] == b"\\" and name[:1] in (b"n", b"r", b"t"):
-            name = name[1:]
-        shown = name.decode("ascii")
-        if is_secret_name(shown):
-            quote = found.group(2)
-            if quote is not None and found.group(3) != b"=":
-                yield from _member_value(text, found.end(), quote, shown)
-            else:
-                tight = found.group(3) == b"=" and text[found.end() - 1 : found.end()] == b"="
-                yield from _setting_value(text, found.end(), shown, tight=tight)
+        # What stands within a value is masked with it; to take it for a name would be quadratic.
+        if found.start() < covered:
+            continue
+        for span in _find_value(text, found):
+            covered = max(covered, span.end)
+            yield span
     for found in _PAIR.finditer(text):
         name = found.group(1).decode("ascii")
         if is_secret_name(name) or is_secret_header(name):
             depth = _count_backslashes(text, found.end() - 1)
             yield from _mask_quoted(text, found.end(), find_string_end(text, found.end(), depth))
+
+
+def _find_value(text: bytes, found: Any) -> Iterator[Span]:
+    name = found.group(1)
+    if text[found.start() - 1 : found.start()] == b"\\" and name[:1] in (b"n", b"r", b"t"):
+        name = name[1:]
+    shown = name.decode("ascii")
+    if is_secret_name(shown):
+        quote = found.group(2)
+        if quote is not None and found.group(3) != b"=":
+            yield from _member_value(text, found.end(), quote, shown)
+        else:
+            tight = found.group(3) == b"=" and text[found.end() - 1 : found.end()] == b"="
+            yield from _setting_value(text, found.end(), shown, tight=tight)
 
 
 def skip_scheme(text: bytes, position: int) -> int:
@@ -132,8 +143,7 @@ def _setting_value(text: bytes, position: int, name: str, *, tight: bool) -> Ite
     if words[-1] == "cookie":
         if words not in (("cookie",), ("set", "cookie")):
             return
-        line = _LINE.match(text, position)
-        if line is not None and _COOKIE.match(line.group()) is not None:
+        if _COOKIE.match(text, position) is not None and (line := _LINE.match(text, position)) is not None:
             yield span_of(text, position, line.end())
         return
     position = skip_scheme(text, position)
@@ -148,11 +158,12 @@ def _setting_value(text: bytes, position: int, name: str, *, tight: bool) -> Ite
             if not _is_placeholder(found.group(), name):
                 yield span_of(text, start, found.end())
         return
-    found = _BARE.match(text, position) if not depth else None
-    if found is not None and not text.startswith(b"(", found.end()):
-        value = found.group().rstrip(b".:")
-        if _looks_secret(value, name, tight=tight):
-            yield span_of(text, position, position + len(value))
+    # A look at its beginning tells what it is.
+    found = _BARE.match(text[position : position + _BEGINNING]) if not depth else None
+    if found is not None and looks_secret(found.group().rstrip(b".:"), name, tight=tight):
+        found = _BARE.match(text, position)
+        if not text.startswith(b"(", found.end()):
+            yield span_of(text, position, position + len(found.group().rstrip(b".:")))
 
 
 def _skip_blank(text: bytes, position: int) -> int:
@@ -167,7 +178,11 @@ def _is_placeholder(value: bytes, name: str) -> bool:
     ) and MASK.fullmatch(value) is None
 
 
-def _looks_secret(value: bytes, name: str, *, tight: bool) -> bool:
+def looks_secret(value: bytes, name: str, *, tight: bool = False) -> bool:
+    """Whether a value without quotation marks behind a name of credentials is one, and no word or placeholder.
+
+    `tight`: an equals sign stood between them and nothing else.
+    """
     if _is_placeholder(value, name) or MASK.fullmatch(value):
         return False
     text = value.decode("latin-1")

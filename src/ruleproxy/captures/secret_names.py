@@ -23,6 +23,8 @@ _SECRET_WORDS: Final = _set(
     "accesskey secretkey privatekey subscriptionkey accesstoken refreshtoken sessiontoken authtoken idtoken "
     "clientsecret accountkey sharedaccesskey"
 )
+# `PGPASSWORD`, `appsecret`: words that nobody parted.
+_SECRET_ENDS: Final = ("password", "passwd", "passphrase", "apikey", "secretkey", "accesskey", "secret", "authtoken")
 # `password_hint`, `secret_name`, `token_type`: said about a secret, not the secret.
 _ABOUT: Final = _set(
     "id ids name names arn type url uri path count length limit budget usage policy field version size ttl expiry "
@@ -41,6 +43,7 @@ _SECRET_KEYS: Final = _set(
     "root security bearer anthropic openai azure aws google gemini bedrock"
 )
 _OTHER_HEADER_KEYS: Final = _set("idempotency surrogate cache websocket partition routing sort")
+_PASSWORDS: Final = _set("password passwd pwd passphrase secret")
 _SECRET_PARAMETERS: Final = _set("key sig signature code auth jwt assertion sas hmac")
 
 
@@ -56,7 +59,7 @@ def is_secret_name(name: str) -> bool:
     words = split_words(name)
     if not words or words[-1] in _ABOUT:
         return False
-    if not _SECRET_WORDS.isdisjoint(words):
+    if not _SECRET_WORDS.isdisjoint(words) or words[-1].endswith(_SECRET_ENDS):
         return True
     before = words[-2] if len(words) > 1 else ""
     match words[-1]:
@@ -94,4 +97,5 @@ def is_secret_parameter(name: str) -> bool:
 
 def is_password_name(name: str) -> bool:
     """Whether this is the name of a password, which may be a word, or a number, like any other."""
-    return not {"password", "passwd", "pwd", "passphrase", "secret"}.isdisjoint(split_words(name))
+    words = split_words(name)
+    return not _PASSWORDS.isdisjoint(words) or (bool(words) and words[-1].endswith(("password", "passwd")))

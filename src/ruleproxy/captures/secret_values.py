@@ -1,8 +1,7 @@
 """Credentials that are known by their own looks: the formats of key issuers, and what only a credential follows.
 
-The formats are those that issuers publish for secret scanners (prefix, alphabet, shortest length). None of them has
-a quotation mark or a backslash in it, so that masking one within JSON text leaves JSON. Linear time (google-re2):
-the text is a stranger's. Text is bytes throughout: a secret is ASCII, whatever surrounds it.
+No pattern takes in a quotation mark or a backslash, so that masking within JSON text leaves JSON. Linear time
+(google-re2): the text is a stranger's. Text is bytes throughout: a secret is ASCII, whatever surrounds it.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from typing import Any, Final
 
 import re2
 
+from ruleproxy.captures.key_formats import ANYWHERE, AT_A_BEGINNING, WEBHOOKS
 from ruleproxy.captures.secret_names import is_secret_parameter
 from ruleproxy.captures.spans import Span, span_of
 
@@ -50,30 +50,23 @@ def _is_bearer(value: bytes) -> bool:
     return _has_digit(value) or len(value) >= 24
 
 
-_FORMATS: Final[tuple[tuple[Any, int, Callable[[bytes], bool] | None], ...]] = (
-    (
-        compile_bytes(
-            rb"sk-ant-[A-Za-z0-9_-]{6,}"  # Anthropic
-            rb"|gh[pousr]_[A-Za-z0-9]{16,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_.-]{16,}"
-            rb"|xox[abcdeprs]-[A-Za-z0-9-]{8,}|xapp-[0-9]-[A-Za-z0-9-]{8,}"  # Slack
-            rb"|AIza[A-Za-z0-9_-]{30,}|ya29\.[A-Za-z0-9_-]{16,}|GOCSPX-[A-Za-z0-9_-]{20,}"  # Google
-            rb"|ABSK[A-Za-z0-9+/]{40,}={0,2}|AGE-SECRET-KEY-1[A-Z0-9]{40,}"  # Bedrock, age
-            rb"|hf_[A-Za-z0-9]{24,}|gsk_[A-Za-z0-9]{32,}|xai-[A-Za-z0-9]{40,}|pplx-[A-Za-z0-9]{32,}"
-            rb"|[sr]k_(?:live|test)_[A-Za-z0-9]{10,}|whsec_[A-Za-z0-9+/=]{16,}"  # Stripe
-            rb"|npm_[A-Za-z0-9]{30,}|pypi-[A-Za-z0-9_-]{40,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"
-            rb"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)*"  # JSON web tokens
-        ),
-        0,
-        None,
-    ),
-    (compile_bytes(rb"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16,}"), 0, _is_access_key),
-    (compile_bytes(_BEFORE + rb"(sk-[A-Za-z0-9_-]{18,})"), 1, _has_digit),
-    (compile_bytes(rb"(?i)\bbearer(?:\s|%20|\+)+([A-Za-z0-9._~+/=-]{8,})"), 1, _is_bearer),
-    (compile_bytes(rb"(?i)\bbasic(?:\s|%20|\+)+([A-Za-z0-9+/]{6,}={0,2})"), 1, _is_user_and_password),
-    (compile_bytes(rb"[A-Za-z][A-Za-z0-9+.-]*://[^\s/:@\"'\\<>]*:([^\s/@\"'\\<>]+)@"), 1, None),
+# A pattern, and what judges the text of its one group that took part (of the whole, where it has none).
+_FORMATS: Final[tuple[tuple[Any, Callable[[bytes], bool] | None], ...]] = (
+    (compile_bytes(ANYWHERE), None),
+    (compile_bytes(WEBHOOKS), None),
+    (compile_bytes(rb"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16,}"), _is_access_key),
+    (compile_bytes(_BEFORE + b"(" + AT_A_BEGINNING + b")"), _has_digit),
+    (compile_bytes(rb"(?i)\b(?:bearer|ssws)(?:\s|%20|\+)+([A-Za-z0-9._~+/=-]{8,})"), _is_bearer),
+    (compile_bytes(rb"(?i)\bbasic(?:\s|%20|\+)+([A-Za-z0-9+/]{6,}={0,2})"), _is_user_and_password),
+    # What `docker login` and npm keep.
+    (compile_bytes(rb"\b_?auth\\*\"?\s*[:=]\s*\\*\"?([A-Za-z0-9+/]{6,}={0,2})"), _is_user_and_password),
+    (compile_bytes(rb"(?i)\bSignature=([0-9a-f]{40,})"), None),
+    (compile_bytes(rb"[A-Za-z][A-Za-z0-9+.-]*://[^\s/:@\"'\\<>]*:([^\s/@\"'\\<>]+)@"), None),
+    # A token in the place of a user.
+    (compile_bytes(rb"[A-Za-z][A-Za-z0-9+.-]*://([A-Za-z0-9_-]{20,})@"), _has_digit),
 )
-_BEGIN: Final = compile_bytes(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
-_END: Final = compile_bytes(rb"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_BEGIN: Final = compile_bytes(rb"-----BEGIN[ +][A-Z0-9 +]{0,40}PRIVATE[ +]KEY(?:[ +]BLOCK)?-----")
+_END: Final = compile_bytes(rb"-----END[ +][A-Z0-9 +]{0,40}PRIVATE[ +]KEY(?:[ +]BLOCK)?-----")
 _KEY_TEXT: Final = compile_bytes(rb"(?:[A-Za-z0-9+/=\s:,.-]|\\+[nrt/])*")
 # What is left of a key that was cut off.
 _KEY_LINES: Final = compile_bytes(rb"(?:[A-Za-z0-9+/=\s]|\\+[nrt/])*")
@@ -83,9 +76,9 @@ _PARAMETER: Final = compile_bytes(rb"[?&;]([A-Za-z0-9_.%-]+)=([^&\s\"'\\<>#;]{3,
 
 def find_values(text: bytes) -> Iterator[Span]:
     """The places of credentials that are known by their looks."""
-    for pattern, group, judge in _FORMATS:
+    for pattern, judge in _FORMATS:
         for found in pattern.finditer(text):
-            start, end = found.span(group)
+            start, end = found.span(found.lastindex or 0)
             if judge is None or judge(text[start:end]):
                 yield span_of(text, start, end)
     yield from _find_private_keys(text)
