@@ -51,6 +51,8 @@ COMPLETION: dict[str, Any] = {
     "usage": {"prompt_tokens": 7, "completion_tokens": 9, "total_tokens": 16},
 }
 
+BEDROCK_STATUSES = {"authentication_error": 403, "overloaded_error": 503}
+"""Those that differ from the messages API's."""
 
 MODES = """edition 1
 
@@ -99,7 +101,9 @@ def answer_in_its_format(request: ReceivedRequest) -> Script:
     if "fail " in said:
         kind = said.partition("fail ")[2].partition("'")[0].split()[0]
         if "in the stream" not in said:
-            return (_whole(error_status(kind), error_body(api, kind, "told so"), error_headers(api, kind)),)
+            status = BEDROCK_STATUSES.get(kind) if api == "bedrock.invoke" else None
+            whole = error_body(api, kind, "told so")
+            return (_whole(status or error_status(kind), whole, error_headers(api, kind)),)
         failed = (
             encode_exception(kind, "told so")
             if framing is AWS_EVENT_STREAM

@@ -26,6 +26,7 @@ BLOCKS = st.one_of(
         st.dictionaries(st.text(max_size=5), JSON, max_size=3),
     ),
 )
+TEXT = [{"type": "text", "text": "a"}]
 
 
 def message(content: list[Any]) -> dict[str, Any]:
@@ -57,11 +58,34 @@ def test_counts_that_are_told_last_are_the_ones_that_count() -> None:
     assert collected["usage"] == {"input_tokens": 3, "output_tokens": 9}
 
 
+@pytest.mark.parametrize("content", [[], TEXT])
+def test_the_last_event_may_be_missing(content: list[Any]) -> None:
+    """Some gateways leave message_stop out; what was told before it is whole."""
+    collected = collect_stream(fake_stream(orjson.dumps(message(content)))[:-1])
+    assert orjson.loads(collected) == message(content)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "compaction", "content": "so far"},
+        {"type": "compaction", "content": None},
+        {"type": "compaction", "content": "so far", "encrypted_content": "Eo8=", "signature": "c2ln"},
+    ],
+)
+def test_compactions(block: dict[str, Any]) -> None:
+    """Their delta carries final values, which take the place of what the block started with."""
+    events = fake_stream(orjson.dumps(message([block])))
+    assert orjson.loads(collect_stream(events)) == message([block])
+
+
 @pytest.mark.parametrize(
     ("stream", "reason"),
     [
         ([], "ended before"),
-        (fake_stream(orjson.dumps(message([])))[:-1], "ended before"),
+        (fake_stream(orjson.dumps(message([])))[:-2], "ended before"),
+        (fake_stream(orjson.dumps(message([]) | {"stop_reason": None}))[:-1], "ended before"),
+        ([each for each in fake_stream(orjson.dumps(message(TEXT)))[:-1] if "_stop" not in each.type], "ended before"),
         ([StreamEvent("message_delta", b'{"type":"message_delta","delta":{}}')], "does not begin"),
         ([StreamEvent("", b"x")], "event 0 of the stream cannot be read"),
         ([StreamEvent("", b"[]")], "event 0 of the stream cannot be read"),

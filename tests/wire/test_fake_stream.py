@@ -265,3 +265,11 @@ def test_text_in_pieces_is_the_text(text: str, ascii_only: bool, size: int) -> N
     ]
     assert "".join(pieces) == json.loads(whole)["content"][0]["text"]
     assert all(len(piece) <= size for piece in pieces)
+
+
+def test_compactions_are_told_by_a_delta() -> None:
+    """@ai-sdk/anthropic takes the summary from there alone, @anthropic-ai/sdk as the block's final value."""
+    block = {"type": "compaction", "content": "so \u00e9 far", "signature": "c2ln"}
+    _, (_, start), (_, delta), *_ = read(fake_stream(body(message(block))))
+    assert start["content_block"] == block | {"content": None}
+    assert delta["delta"] == {"type": "compaction_delta", "content": "so \u00e9 far"}

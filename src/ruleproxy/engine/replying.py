@@ -13,10 +13,13 @@ from ruleproxy.messages.message import Headers, Request
 from ruleproxy.messages.values import NIL, Value, encode
 from ruleproxy.wire.compression import find_codings
 from ruleproxy.wire.formats import Api, api_of, error_body, error_headers
-from ruleproxy.wire.framing import SERVER_SENT_EVENTS, Framing, expected_framing
+from ruleproxy.wire.framing import AWS_EVENT_STREAM, SERVER_SENT_EVENTS, Framing, expected_framing
 
 ENTITY = frozenset({b"content-type", b"content-length", b"content-encoding", b"etag", b"content-md5", b"digest"})
 """Headers that describe the body that the upstream sent."""
+
+# What AWS's clients give as the content type of a stream: botocore's model of the service has it as required.
+_CONTENT_OF_FRAMES = b"x-amzn-bedrock-content-type"
 
 _LENGTHS = frozenset({b"content-length", b"content-md5", b"digest"})
 
@@ -64,7 +67,10 @@ def without_length(headers: Headers) -> Headers:
 def stream_headers(headers: Headers, framing: Framing) -> Headers:
     """The upstream's headers, but for those that describe the body that it sent: the client's is a stream made here."""
     kept = [line for line in headers if line[0].lower() not in ENTITY]
-    return [(b"content-type", framing.content_type), (b"cache-control", b"no-cache"), *kept]
+    made = [(b"content-type", framing.content_type), (b"cache-control", b"no-cache")]
+    if framing is AWS_EVENT_STREAM and not any(line[0].lower() == _CONTENT_OF_FRAMES for line in kept):
+        made.append((_CONTENT_OF_FRAMES, b"application/json"))
+    return [*made, *kept]
 
 
 def reply(client: Client, answer: Answer) -> Sequence[Action]:

@@ -15,6 +15,9 @@ from ruleproxy.wire.events import StreamEvent
 
 _APPENDED = {"text_delta": "text", "thinking_delta": "thinking", "signature_delta": "signature"}
 
+# Deltas of final values: each takes the place of what the block had (anthropic 2.12, @anthropic-ai/sdk 1.12).
+_REPLACING = frozenset({"compaction_delta"})
+
 
 class CannotCollectError(ValueError):
     """A stream that tells no whole message. `event` is the one that told of an error instead, if one did."""
@@ -52,6 +55,7 @@ class _Collected:
         self.message: dict[str, Any] | None = None
         self.blocks: dict[int, dict[str, Any]] = {}
         self.inputs: dict[int, str] = {}
+        self.open: set[int] = set()
         self.complete = False
 
     def read(self, events: Iterable[StreamEvent]) -> dict[str, Any]:
@@ -77,14 +81,19 @@ class _Collected:
                 self.message = dict(event["message"])
             case "content_block_start":
                 self.blocks[event["index"]] = dict(event["content_block"])
+                self.open.add(event["index"])
             case "content_block_delta":
                 self._append(event["index"], event["delta"])
+            case "content_block_stop":
+                self.open.discard(event["index"])
             case "message_delta":
                 message = self._message()
                 message.update(event["delta"])
                 # Counts are totals so far: those that are told again take the place of those before.
                 message["usage"] = {**(message.get("usage") or {}), **(event.get("usage") or {})}
                 message.update({k: v for k, v in event.items() if k not in ("type", "delta", "usage")})
+                # Some gateways leave message_stop out: nothing is missing where each block and the message have an end.
+                self.complete = message.get("stop_reason") is not None and not self.open
             case "message_stop":
                 self.complete = True
 
@@ -103,6 +112,8 @@ class _Collected:
         elif kind in _APPENDED:
             name = _APPENDED[kind]
             block[name] = (block.get(name) or "") + delta[name]
+        elif kind in _REPLACING:
+            block.update({name: value for name, value in delta.items() if name != "type"})
         else:
             raise CannotCollectError(f"a delta of the unknown type {kind!r}")
 

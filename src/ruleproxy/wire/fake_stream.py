@@ -40,6 +40,9 @@ _INPUT_BEARING = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
 # What a stream tells at its end. `context_management` stands beside `delta`, not in it.
 _TOLD_LAST = ("stop_reason", "stop_sequence", "stop_details", "container")
 
+# What the one delta of a compaction says; a client that reads it there takes nothing from the start.
+_COMPACTED = ("content", "encrypted_content")
+
 _NUMBER = re.compile(rb"-?[0-9]")
 
 
@@ -139,6 +142,9 @@ def _split_block(block: dict[str, bytes], delta_size: int) -> tuple[dict[str, by
             pieces = [text[at : at + delta_size] for at in range(0, len(text), delta_size)]
             start = block | {"input": b"{}"}
             return start, [{"type": b'"input_json_delta"', "partial_json": write_string(piece)} for piece in pieces]
+        case "compaction":
+            told = {name: block[name] for name in _COMPACTED if name in block}
+            return block | dict.fromkeys(told, b"null"), [{"type": b'"compaction_delta"'} | told]
         case _:
             return block, []
 
