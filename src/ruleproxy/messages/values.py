@@ -21,7 +21,8 @@ import orjson
 class Nil(Enum):
     """The type of `NIL`."""
 
-    NIL = "nil"
+    # A value that is no JSON: orjson writes enums as their values, and nil must never be written.
+    NIL = ...
 
     def __repr__(self) -> str:
         return "nil"
@@ -81,7 +82,7 @@ def _embed(value: Value) -> orjson.Fragment:
             return orjson.Fragment(value.token)
         case _ if hasattr(value, "to_json"):
             return orjson.Fragment(value.to_json())
-    raise EditRefused("nil has no place in JSON" if value is NIL else f"a {type(value).__name__} is not JSON")
+    raise EditRefused("nil has no place in JSON" if value is NIL.value else f"a {type(value).__name__} is not JSON")
 
 
 def _encode_slowly(value: Value) -> bytes:
