@@ -66,6 +66,7 @@ class ContentRepairer:
         self._seed = seed
         self._open: _Block | None = None
         self._unsettled: StreamEvent | None = None  # the start of the open block, not given out yet
+        self._unsigned: tuple[_Block, StreamEvent] | None = None  # a thought without a signature, and its end to come
         self._highest = -1  # the highest index that the upstream has started
         self._closed_here: set[int] = set()  # indexes of the upstream's that were closed before it said so
         self._calls: set[int] = set()  # indexes of the upstream's that were tool calls
@@ -95,7 +96,10 @@ class ContentRepairer:
                 self._replay()
 
     def settle(self) -> None:
-        """Give out the start that waits for the next item, if one does."""
+        """Give out the end and the start that wait for the next item, if they do."""
+        if self._unsigned is not None:
+            (_, stop), self._unsigned = self._unsigned, None
+            self._give_out(stop)
         if self._unsettled is not None:
             event, self._unsettled = self._unsettled, None
             self._give_out(event)
@@ -157,6 +161,7 @@ class ContentRepairer:
             self._highest = max(self._highest, source)
             self._closed_here.discard(source)
         block = self._begin(begun.kind, source)
+        block.signed = isinstance(content, dict) and bool(content.get("signature"))
         changes: dict[str, bytes] = {}
         if source != block.index:
             self._repairs.note("renumbered block")
@@ -209,9 +214,15 @@ class ContentRepairer:
             return
         if kind in DELTAS and kind != "citations_delta" and not isinstance(told, str):
             raise UnrepairableError(f"has a {kind} that is no text")
+        if kind == "signature_delta" and told and (late := self._find_unsigned(source)) is not None:
+            self._repairs.note("signature after its block")
+            late.signed = True
+            self._give_out(_renumber(event, source, late))
+            return
         block = self._find(kind, source, told)
         if block is None:
             return
+        block.signed = block.signed or (kind == "signature_delta" and bool(told))
         if block.takes_input and kind == "input_json_delta":
             block.input.feed(str(told))
             if told and block.carried:
@@ -220,6 +231,15 @@ class ContentRepairer:
         if source not in (None, block.source):
             self._repairs.note("delta of another index")
         self._give(_renumber(event, source, block))
+
+    def _find_unsigned(self, source: int | None) -> _Block | None:
+        """The thought that just ended, if a signature that comes now is its own: without it no turn can replay it."""
+        if self._unsigned is None:
+            return None
+        block = self._unsigned[0]
+        if block.signed or (self._open is not None and fits("signature_delta", self._open.kind)):
+            return None
+        return block if self._open is None or source in (None, block.source) else None
 
     def _find(self, kind: str, source: int | None, told: Any) -> _Block | None:
         """The block that a delta fills, opened if need be; None where it is to be left out."""
@@ -276,7 +296,11 @@ class ContentRepairer:
                 self._repairs.note("no content_block_stop")
                 data = {"type": b'"content_block_stop"', "index": b"%d" % block.index}
                 stop = StreamEvent("content_block_stop", write_object(data))
-            self._give(stop)
+            self.settle()
+            if block.kind == "thinking" and not block.signed:
+                self._unsigned = block, stop
+            else:
+                self._give_out(stop)
         if block.source is not None:
             if own:
                 _remember(self._closed_here, block.source)
