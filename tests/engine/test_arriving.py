@@ -72,6 +72,9 @@ def test_a_stream_is_one_whatever_it_is_called(headers: Headers) -> None:
     assert data == Data(b"event: message_start\ndata: {}\n\n")
 
 
+EVENT = b'{"kind":"error_event","type":"api_error"}'
+
+
 @pytest.mark.parametrize("headers", [SSE, JSON, [], [(b"content-type", b"text/html")]])
 @pytest.mark.parametrize(
     ("body", "status", "shown"),
@@ -83,6 +86,11 @@ def test_a_stream_is_one_whatever_it_is_called(headers: Headers) -> None:
         (b"\n", 599, b'{"kind":"empty_stream","type":"api_error"}'),
         (ERROR, 599, b'{"kind":"error_event","type":"rate_limit_error"}'),
         (b'data: {"error":{"message":"no"}}\n\n', 599, b'{"kind":"error_event","type":"api_error"}'),
+        (b'data: {"error":{"message":{"a":1},"code":"E7","status":"INTERNAL"}}\n\n', 599, EVENT),
+        (b'data: {"error":{"code":429.5}}\n\n', 599, EVENT),
+        (b'data: {"error":["no"]}\n\n', 599, EVENT),
+        (b'event: error\ndata: {"error":{"message":"\xff"}}\n\n', 599, EVENT),
+        (b'event: error\ndata: {"error":' + b"[" * 9000 + b"]" * 9000 + b"}\n\n", 599, EVENT),
         (encode_exception("rate_limit_error", "slow"), 599, b'{"kind":"error_event","type":"rate_limit_error"}'),
         (b'event: ping\ndata: {"type":"ping"}\n\n', 599, b'{"kind":"empty_stream","type":"api_error"}'),
     ],

@@ -12,6 +12,7 @@ from ruleproxy.engine.events import (
     Data,
     End,
     Event,
+    ReadOn,
     Send,
     UpstreamData,
     UpstreamEnd,
@@ -20,6 +21,7 @@ from ruleproxy.engine.events import (
 )
 from ruleproxy.engine.exchange import Exchange
 from ruleproxy.engine.ruleset import Ruleset
+from ruleproxy.engine.unpacking import STEP
 from ruleproxy.messages.message import Headers, Request
 from support.packing import Packer, pack
 from support.running import answer, begin, declared, head_of, request, rules
@@ -67,7 +69,15 @@ def stream(exchange: Exchange, head: UpstreamHead, *pieces: bytes) -> list[Actio
     actions: list[Action] = []
     events: list[Event] = [head, *map(UpstreamData, pieces), UpstreamEnd()]
     for event in events:
-        actions += exchange.receive(event)
+        actions += receive(exchange, event)
+    return actions
+
+
+def receive(exchange: Exchange, event: Event) -> list[Action]:
+    """As drivers do: what is unread is read before anything else happens."""
+    actions = list(exchange.receive(event))
+    while exchange.unread:
+        actions += exchange.receive(ReadOn())
     return actions
 
 
@@ -228,7 +238,7 @@ def test_a_damaged_answer_is_a_named_failure(ruleset: str, kind: bytes, plain: b
 def stream_until_over(exchange: Exchange, head: UpstreamHead, data: bytes) -> list[Action]:
     actions: list[Action] = []
     for event in (head, UpstreamData(data), UpstreamEnd()):
-        actions += exchange.receive(event)
+        actions += receive(exchange, event)
         if actions and isinstance(actions[-1], End | Cut):
             return actions
     raise AssertionError(actions)
@@ -246,12 +256,18 @@ def test_a_damaged_error_keeps_its_status(end: bytes) -> None:
 
 @pytest.mark.parametrize(("ruleset", "kind"), [(ON_RESPONSE, b"application/json"), (ON_EVENT, SSE)])
 def test_an_answer_that_inflates_too_much_is_a_named_failure(ruleset: str, kind: bytes) -> None:
-    """Before it is held in memory."""
+    """Before it is held in memory; a stream that has begun is cut, and the log says why."""
     exchange = Exchange(rules(ruleset), request({}), declared(), limits=Limits(decoded=1_000_000))
     exchange.begin()
-    actions = stream_until_over(exchange, packed_head("br", kind), pack(b": x\n\n" * 2_000_000, "br"))
-    assert head_of(actions).status == 502
-    assert b"the upstream's answer inflates to more than 1000000 bytes" in data_of(actions)
+    piece = b": x\n\n" if kind is SSE else b"[1] \n"
+    actions = stream_until_over(exchange, packed_head("br", kind), pack(piece * 2_000_000, "br"))
+    said = "the upstream's answer inflates to more than 1000000 bytes"
+    if kind is SSE:
+        assert (head_of(actions).status, actions[-1]) == (200, Cut())
+        assert said in exchange.remarks
+    else:
+        assert head_of(actions).status == 502
+        assert said in data_of(actions).decode()
 
 
 def test_answers_without_a_body_keep_their_headers() -> None:
@@ -276,3 +292,28 @@ def test_a_failure_of_the_upstream_in_a_compressed_stream_is_a_cut() -> None:
     exchange.receive(packed_head("gzip", SSE))
     exchange.receive(UpstreamData(Packer("gzip").feed(b"data: {}\n\n")))
     assert isinstance(exchange.receive(UpstreamFailed("reset", "gone"))[-1], Cut)
+
+
+def test_a_little_that_inflates_to_much_is_read_in_parts() -> None:
+    """Others are served in between: one kilobyte may hold a hundred thousand events, each one for the rules."""
+    events = b'event: ping\ndata: {"type":"ping"}\n\n' * 20_000
+    exchange, _ = begin(rules(ON_EVENT), request({}))
+    exchange.receive(packed_head("gzip", SSE))
+    parts = [data_of(list(exchange.receive(UpstreamData(pack(events, "gzip")))))]
+    while exchange.unread:
+        parts.append(data_of(list(exchange.receive(ReadOn()))))
+    assert b"".join(parts) == events
+    assert max(map(len, parts)) < 2 * STEP
+    assert isinstance(exchange.receive(UpstreamEnd())[-1], End)
+    assert not exchange.unread
+
+
+@pytest.mark.parametrize("rule", [ON_RESPONSE, ON_FAILURE, ON_EVENT])
+def test_nothing_is_left_unread_of_what_is_over(rule: str) -> None:
+    """Neither of an answer that was refused within, nor of one that goes on as it came."""
+    exchange = Exchange(rules(rule), request({}), declared(), limits=Limits(decoded=4 * STEP))
+    exchange.begin()
+    receive(exchange, packed_head("gzip", b"application/json"))
+    actions = receive(exchange, UpstreamData(pack(b" " * 16 * STEP, "gzip")))
+    assert isinstance(actions[-1], End | Cut | Data)
+    assert not exchange.unread

@@ -42,6 +42,7 @@ class Scripted:
     acted: Sequence[str] = ()
     remarks: Sequence[str] = ()
     retries = 0
+    unread = False
 
     def __init__(self, upstream: RecordingUpstream, patience: float | None = None) -> None:
         self.relaying = False

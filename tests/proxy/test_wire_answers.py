@@ -111,6 +111,12 @@ def test_interim_answers_are_skipped(client: RawClient, upstream: RecordingUpstr
     assert (answer.status, answer.body, answer.values(b"link")) == (200, b"ok", [])
 
 
+def test_any_number_of_interim_answers_is_skipped(client: RawClient, upstream: RecordingUpstream) -> None:
+    """RFC 9110 15.2 has no limit, and some gateways send one every second while a model works."""
+    answer_with(upstream, b"HTTP/1.1 102 Processing\r\n\r\n" * 1000 + OK)
+    assert client.ask().body == b"ok"
+
+
 def test_a_redirect_is_the_clients_business(client: RawClient, upstream: RecordingUpstream) -> None:
     """It is passed on, not followed."""
     answer_with(upstream, b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n")

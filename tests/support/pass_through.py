@@ -30,6 +30,7 @@ class PassThrough:
     remarks: Sequence[str] = ()
     patience: float | None = None
     retries: int = 0
+    unread = False
 
     def __init__(self, request: Request, origin: str, base_path: bytes = b"") -> None:
         self.relaying = False

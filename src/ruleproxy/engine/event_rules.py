@@ -22,6 +22,7 @@ from ruleproxy.messages.event import EditedEvent
 from ruleproxy.messages.journal import Journal
 from ruleproxy.messages.values import NIL
 from ruleproxy.wire.events import StreamEvent
+from ruleproxy.wire.json_shapes import read_shape
 
 _TELLING: Sequence[Verdict] = ("changed", "failed", "shadowed")
 _QUIET: Sequence[Verdict] = ("matched", "unreached")
@@ -161,9 +162,8 @@ class _Seen(msgspec.Struct):
 
 def watch(state: StreamState, event: StreamEvent) -> None:
     """Take up what an event says of its stream: why it stops, and whether it calls a tool."""
-    try:
-        seen = msgspec.json.decode(event.data, type=_Seen)
-    except msgspec.DecodeError:
+    seen = read_shape(event.data, _Seen)
+    if seen is None:
         return  # of another shape: it says neither
     choices = seen.choices or []
     reasons = [choice.finish_reason for choice in choices]

@@ -96,8 +96,13 @@ class Waited:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadOn:
+    """More of what came can be read now."""
+
+
+@dataclass(frozen=True, slots=True)
 class CredentialRenewed:
     """The upstream refused a credential that the driver puts into requests (401), and the driver has a new one."""
 
 
-Event = UpstreamHead | UpstreamData | UpstreamEnd | UpstreamFailed | Waited | CredentialRenewed
+Event = UpstreamHead | UpstreamData | UpstreamEnd | UpstreamFailed | ReadOn | Waited | CredentialRenewed

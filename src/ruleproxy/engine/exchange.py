@@ -9,6 +9,8 @@ comes back, in order:
     receive(UpstreamEnd())         -> what is left, and End
     receive(UpstreamFailed(…))     -> an error answer, or Cut where bytes went out already
     receive(Waited())              -> what keeps the client waiting; asked for after `patience` seconds of silence
+    receive(ReadOn())              -> what follows from more of what came; to be said before anything else as long as
+                                      `unread` is true, but others may have their turn
 
 Any of these may give Send where a rule sends the request again: what the upstream was saying is then of no more
 interest. `relaying` is true once every further byte of the upstream's answer goes to the client as it comes: a driver
@@ -33,6 +35,7 @@ from ruleproxy.engine.events import (
     CredentialRenewed,
     Data,
     Event,
+    ReadOn,
     UpstreamData,
     UpstreamEnd,
     UpstreamFailed,
@@ -155,6 +158,11 @@ class Exchange(Findings):
             self._unpacking = Unpacking.of(event, self._limits.decoded) if self._reads(event) else None
         return self.take(event) if self._unpacking is None else self._unpacking.receive(event, self)
 
+    @property
+    def unread(self) -> bool:
+        """Whether there is more in what came than was read so far."""
+        return self._unpacking is not None and self._unpacking.unread
+
     def _reads(self, head: UpstreamHead) -> bool:
         """Whether anything looks into the body of an answer."""
         if self._is_bodiless(head):
@@ -178,6 +186,8 @@ class Exchange(Findings):
                 return self._keep_waiting()
             case CredentialRenewed():
                 return self._send_again()
+            case ReadOn():
+                return ()  # of an answer that is open all that came was read
 
     def _receive_head(self, head: UpstreamHead) -> Sequence[Action]:
         self._came = self._head = head

@@ -13,6 +13,7 @@ from ruleproxy.wire.compression import find_codings
 from ruleproxy.wire.fake_chat import fake_chat
 from ruleproxy.wire.fake_stream import fake_stream
 from ruleproxy.wire.formats import error_status, error_type
+from ruleproxy.wire.json_shapes import read_shape
 from ruleproxy.wire.whole import NotAMessageError
 
 
@@ -99,9 +100,9 @@ class _Envelope(msgspec.Struct):
 
 def read_error(body: bytes, status: int) -> tuple[str, str]:
     """Type and message of an error body; where it has none of its own, what its status says."""
-    try:
-        found = msgspec.json.decode(body, type=_Envelope).error
-    except msgspec.DecodeError:
+    envelope = read_shape(body, _Envelope)
+    if envelope is None:
         text = " ".join(body[:300].decode("utf-8", "replace").split())
         return error_type(status), f"the upstream answered {status}" + (f": {text}" if text else "")
+    found = envelope.error
     return found.type or error_type(status), found.message or f"the upstream answered {status}"

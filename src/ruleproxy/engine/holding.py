@@ -8,6 +8,7 @@ from ruleproxy.engine.context import Failure
 from ruleproxy.wire.events import BadStreamError, Item, StreamEvent
 from ruleproxy.wire.formats import error_status, error_type
 from ruleproxy.wire.framing import Framing
+from ruleproxy.wire.json_shapes import read_shape
 
 HELD_BYTES = 64 * 1024
 """So much of a stream is held at most."""
@@ -19,16 +20,17 @@ _MOST_ITEMS = 16
 
 
 class _Error(msgspec.Struct):
-    type: str | None = None
-    message: str | None = None
-    status: int | None = None
-    status_code: int | None = None
-    code: int | str | None = None
+    # Every one of them is a number somewhere, a word elsewhere: Google's `status` is `INTERNAL`.
+    type: object = None
+    message: object = None
+    status: object = None
+    status_code: object = None
+    code: object = None
 
 
 class _Data(msgspec.Struct):
-    type: str | None = None
-    error: _Error | str | None = None
+    type: object = None
+    error: _Error | str | list[object] | int | float | None = None
 
 
 class StreamStart:
@@ -81,18 +83,23 @@ def empty_stream() -> Failure:
 
 def read_error_event(event: StreamEvent) -> Failure | None:
     """The failure that an event tells of; None where it tells of none."""
-    try:
-        data = msgspec.json.decode(event.data, type=_Data)
-    except msgspec.DecodeError:
+    data = read_shape(event.data, _Data)
+    if data is None:
         if event.type != "error":
             return None
         data = _Data(error=" ".join(event.data[:300].decode("utf-8", "replace").split()))
     if event.type != "error" and data.type != "error" and (data.error is None or event.type or data.type):
         return None
     error = data.error if isinstance(data.error, _Error) else _Error(message=data.error)
-    told = next(
-        (s for s in (error.status, error.status_code, error.code) if isinstance(s, int) and 400 <= s < 600), None
-    )
-    kind = error.type or error_type(told or 500)
-    message = error.message or "the upstream's stream began with an error"
+    numbers = (s for s in (error.status, error.status_code, error.code) if isinstance(s, int) and 400 <= s < 600)
+    told = next(numbers, None)
+    kind = _text(error.type) or error_type(told or 500)
+    message = _text(error.message) or "the upstream's stream began with an error"
     return Failure("error_event", {"type": kind, "message": message, "status": told or error_status(kind)})
+
+
+def _text(value: object) -> str:
+    """A text as it is, nothing for nothing, anything else as JSON."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else msgspec.json.encode(value).decode()

@@ -17,6 +17,7 @@ from ruleproxy.engine.faking import FakingError, readable_body
 from ruleproxy.engine.ruleset import Candidates
 from ruleproxy.engine.teaching import Lesson, NotLearned, load_lesson, write_lesson
 from ruleproxy.messages.message import Headers, Response
+from ruleproxy.wire.json_shapes import read_shape
 
 MOST_LEARNED = 16
 """Rules that are learned for one upstream and model."""
@@ -169,10 +170,10 @@ def is_taken(response: Response, *, whole: bool) -> bool:
         return not _is_page(response.headers)
     try:
         body = readable_body(response).removeprefix(b"\xef\xbb\xbf").strip()
-        answer = msgspec.json.decode(body, type=_Answer)
     except FakingError:
         return False
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    answer = read_shape(body, _Answer)
+    if answer is None:
         return _is_binary_stream(response.headers)
     return answer.type != "error" and bytes(answer.error) == b"null"
 

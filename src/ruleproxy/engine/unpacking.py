@@ -7,7 +7,7 @@ as it came, codings and all; a stream that it reads event by event goes out open
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from ruleproxy.engine.events import (
@@ -16,6 +16,7 @@ from ruleproxy.engine.events import (
     End,
     Event,
     Head,
+    ReadOn,
     UpstreamData,
     UpstreamEnd,
     UpstreamFailed,
@@ -29,6 +30,11 @@ from ruleproxy.wire.compression import CodingError, Decoder, TooLarge, decode_wh
 
 _PACKED = frozenset({b"content-encoding", b"content-length", b"content-md5", b"digest"})
 """Headers that say what the bytes are in their codings."""
+
+
+STEP = 128 * 1024
+"""So many bytes of an opened answer are read at once: a few kilobytes may inflate to tens of megabytes of events, and
+nobody else is served while they are read."""
 
 
 class InflatesTooMuch(EditRefused):
@@ -81,6 +87,14 @@ class Unpacking:
         self.left = False
         """Whether what comes is left as it is."""
         self._begun = False
+        # What is still to be opened of the piece that came last, and how much of it was.
+        self._rest: Iterator[bytes] | None = None
+        self._size = 0
+
+    @property
+    def unread(self) -> bool:
+        """Whether there is more in what came than was read so far."""
+        return self._rest is not None
 
     @classmethod
     def of(cls, head: UpstreamHead, limit: int) -> Unpacking | None:
@@ -95,12 +109,14 @@ class Unpacking:
 
     def receive(self, event: Event, reader: Reader) -> Sequence[Action]:
         """What the reader makes of an event once it is open. A damaged answer is one that ended too early."""
-        if self.left:
-            return reader.take(event)
+        return reader.take(event) if self.left else self._read(self._open(event), reader)
+
+    def _read(self, events: Sequence[Event], reader: Reader) -> Sequence[Action]:
         actions: list[Action] = []
-        for opened in self._open(event):
+        for opened in events:
             actions += reader.take(opened)
             if is_over(actions):
+                self._rest = None
                 break
         if not self._begun and actions and isinstance(actions[0], Head):
             self._begun = True
@@ -115,6 +131,7 @@ class Unpacking:
                 return (*packed, End())
         if reader.passes:
             self.left = True
+            self._rest = None
             return packed
         return (head, *actions)
 
@@ -124,10 +141,17 @@ class Unpacking:
                 case UpstreamHead():
                     return (self._open_head,)
                 case UpstreamData(data):
-                    return self._open_data(data)
+                    if not self._begun:
+                        self._packed.append(data)
+                    self._rest, self._size = self._decoder.feed(data), 0
+                    return self._open_part(self._rest)
+                case ReadOn():
+                    assert self._rest is not None, "there is nothing more to be read"
+                    return self._open_part(self._rest)
                 case UpstreamEnd():
                     self._decoder.finish()
         except CodingError as error:
+            self._rest = None
             if not self._begun and not 200 <= self._head.status < 300:
                 # Its status still says what it is: it passes unread.
                 self.left = True
@@ -135,19 +159,23 @@ class Unpacking:
                 return (self._head, UpstreamData(b"".join(self._packed)), *ended)
             return (UpstreamFailed("truncated", f"the upstream's compressed answer is damaged: {error}"),)
         except TooLarge:
+            self._rest = None
             return (UpstreamFailed("truncated", f"the upstream's answer inflates to more than {self._limit} bytes"),)
         return (event,)
 
-    def _open_data(self, data: bytes) -> Sequence[Event]:
-        if not self._begun:
-            self._packed.append(data)
+    def _open_part(self, rest: Iterator[bytes]) -> Sequence[Event]:
         pieces: list[bytes] = []
         size = 0
-        for piece in self._decoder.feed(data):
+        for piece in rest:
             size += len(piece)
-            if size > self._limit:
+            if self._size + size > self._limit:
                 raise TooLarge
             pieces.append(piece)
+            if size >= STEP:
+                break
+        else:
+            self._rest = None
+        self._size += size
         if not self._begun:
             self._opened += pieces
         return [UpstreamData(piece) for piece in pieces]

@@ -21,7 +21,7 @@ def _text(value: Value) -> str:
 def _number(value: Value) -> Value:
     try:
         found = msgspec.json.decode(text_of("number", value).strip())
-    except (msgspec.DecodeError, UnicodeEncodeError):
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return NIL
     return found if isinstance(found, int | float) and not isinstance(found, bool) else NIL
 

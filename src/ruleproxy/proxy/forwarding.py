@@ -16,6 +16,7 @@ from ruleproxy.engine.events import (
     End,
     Event,
     Head,
+    ReadOn,
     Send,
     UpstreamData,
     UpstreamEnd,
@@ -40,6 +41,10 @@ class Exchange(Protocol):
     @property
     def patience(self) -> float | None:
         """Seconds of upstream silence after which to say `Waited`; None: however long it takes."""
+
+    @property
+    def unread(self) -> bool:
+        """Whether there is more in what came than was read so far."""
 
     @property
     def acted(self) -> Sequence[str]:
@@ -101,6 +106,10 @@ class Forwarder:
                             return
                         case Cut():
                             return
+                if exchange.unread:
+                    await asyncio.sleep(0)
+                    actions = exchange.receive(ReadOn())
+                    continue
                 if asked is not None:
                     await upstream.ask(asked)
                 if exchange.relaying and upstream.body is not None:

@@ -99,6 +99,11 @@ class Recording:
         sent = 0 if self.sent is None else len(self.sent.body)
         return len(self.request.body) + sent + self._came_body.size + self._got_body.size
 
+    @property
+    def unread(self) -> bool:
+        """The exchange's own."""
+        return self.exchange.unread
+
     def begin(self) -> Sequence[Action]:
         """The exchange's first actions."""
         return self._keep_actions(self.exchange.begin())

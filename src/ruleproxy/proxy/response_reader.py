@@ -18,9 +18,7 @@ from typing import NamedTuple
 from ruleproxy.messages.message import Headers
 
 HEAD_LIMIT = 256 * 1024
-"""The most bytes of a status line with its headers, and of trailers."""
-
-_INTERIM_LIMIT = 32
+"""The most bytes of a status line with its headers, of interim answers together, and of a line of trailers."""
 
 _END_OF_HEAD = re.compile(rb"\n\r?\n")
 _STATUS_LINE = re.compile(rb"HTTP/(1\.[01]) ([1-9][0-9]{2})(?: [^\x00-\x08\x0a-\x1f\x7f]*)?")
@@ -96,7 +94,11 @@ class ResponseReader:
                     return pieces
                 if end.start() > HEAD_LIMIT:
                     raise BadResponse(f"the head is longer than {HEAD_LIMIT} bytes")
-                self._read_head(data[: end.start()])
+                if self._read_head(data[: end.start()]):
+                    # RFC 9110 15.2: any number of them may come, and some gateways send one a second while they wait.
+                    self._interim += end.end()
+                    if self._interim > HEAD_LIMIT:
+                        raise BadResponse("the upstream sends interim answers without end")
                 data = data[end.end() :]
             elif state == "length":
                 return self._take_length(data, pieces)
@@ -182,7 +184,8 @@ class ResponseReader:
         self._state = state
         self._buffer = data[position:]
 
-    def _read_head(self, text: bytes) -> None:
+    def _read_head(self, text: bytes) -> bool:
+        """Take a head; true where it is that of an interim answer."""
         lines = text.split(b"\n")
         status_line = _STATUS_LINE.fullmatch(lines[0].removesuffix(b"\r"))
         if status_line is None:
@@ -190,13 +193,11 @@ class ResponseReader:
         status = int(status_line[2])
         headers = _read_headers(lines)
         if status < 200:
-            self._interim += 1
             if status == 101:
                 raise BadResponse("the upstream switched protocols unasked")
-            if self._interim > _INTERIM_LIMIT:
-                raise BadResponse("the upstream sends interim answers without end")
-            return
+            return True
         self._begin_body(status, headers, is_1_1=status_line[1] == b"1.1")
+        return False
 
     def _begin_body(self, status: int, headers: Headers, *, is_1_1: bool) -> None:
         encodings: list[bytes] = []

@@ -17,6 +17,7 @@ from ruleproxy.proxy.routes import Patience
 from ruleproxy.proxy.tls import describe_tls_failure
 
 _PAUSE_READING_AT = 256 * 1024
+_READING_SECONDS = 0.05
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -228,6 +229,10 @@ class UpstreamConnection(asyncio.Protocol):
         if rest > 0 and left > 0:
             # The first byte may come at any time, and from then on the other limit counts.
             self._patience_timer = self._loop.call_later(min(rest, patience.idle, left), self._check_patience)
+            return
+        if left > 0 and self.open and self._poll.poll(0):
+            # The upstream was not silent: this process was busy, and what came is still to be read.
+            self._patience_timer = self._loop.call_later(_READING_SECONDS, self._check_patience)
             return
         self._patience_timer = None
         if left <= 0:

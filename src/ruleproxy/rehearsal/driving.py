@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import orjson
 
-from ruleproxy.engine.events import Cut, Data, End, Event, Head, Send
+from ruleproxy.engine.events import Cut, Data, End, Event, Head, ReadOn, Send
 from ruleproxy.engine.exchange import Exchange
 from ruleproxy.messages.message import Headers, Response
 from ruleproxy.rehearsal.answers import answer_with, answer_with_stream
@@ -86,6 +86,9 @@ def drive(exchange: Exchange, answers: Sequence[tuple[Event, ...]]) -> ClientAns
                 case Cut():
                     client.cut = True
                     return client
+        if exchange.unread:
+            actions = exchange.receive(ReadOn())
+            continue
         if not happening:
             raise Unanswered("the answer that was given ends before the client's does")
         actions = exchange.receive(happening.popleft())

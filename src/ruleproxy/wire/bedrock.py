@@ -23,6 +23,7 @@ from ruleproxy.wire.eventstream import (
     encode_frame,
 )
 from ruleproxy.wire.formats import error_body
+from ruleproxy.wire.json_shapes import read_shape
 
 KEEP_ALIVE = encode_frame({":message-type": "event", ":event-type": "keepalive"}, b"")
 """A frame that botocore and the Anthropic SDKs pass over: an event of a type that their model does not have."""
@@ -105,10 +106,8 @@ def encode_exception(kind: str, message: str) -> bytes:
 
 def type_of(data: bytes) -> str:
     """The `type` that an event's data names; empty where it names none."""
-    try:
-        return msgspec.json.decode(data, type=_Typed).type
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return ""
+    typed = read_shape(data, _Typed)
+    return "" if typed is None else typed.type
 
 
 def encode_event(type: str, data: bytes) -> bytes:  # noqa: A002 (the field's own name)
@@ -123,11 +122,10 @@ def encode_event(type: str, data: bytes) -> bytes:  # noqa: A002 (the field's ow
         return b""  # the end of streams of another format, which some gateways append to every stream
     if type != "error":
         return encode_chunk(data)
-    try:
-        error = msgspec.json.decode(data, type=_Envelope).error
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    envelope = read_shape(data, _Envelope)
+    if envelope is None:
         return encode_exception("api_error", " ".join(data[:300].decode("utf-8", "replace").split()))
-    return encode_exception(error.type, error.message)
+    return encode_exception(envelope.error.type, envelope.error.message)
 
 
 def respell_event(raw: bytes, type: str, data: bytes) -> bytes:  # noqa: A002 (the field's own name)
@@ -154,9 +152,12 @@ def read_frame(frame: Frame) -> Item:
         if not frame.payload or name == "initial-response":
             return Filler(frame.raw)
         return StreamEvent(str(name or ""), frame.payload, frame.raw)
+    chunk = read_shape(frame.payload, _Chunk)
+    if chunk is None:
+        raise BadStreamError("a chunk of the stream carries no event: it is no JSON with bytes in it")
     try:
-        data = binascii.a2b_base64(msgspec.json.decode(frame.payload, type=_Chunk).bytes, strict_mode=True)
-    except (msgspec.DecodeError, ValueError) as error:
+        data = binascii.a2b_base64(chunk.bytes, strict_mode=True)
+    except ValueError as error:
         raise BadStreamError(f"a chunk of the stream carries no event: {error}") from None
     return StreamEvent(type_of(data), data, frame.raw)
 
@@ -167,10 +168,8 @@ def _read_error(frame: Frame, name: str, message: str) -> StreamEvent:
 
 
 def _read_message(payload: bytes) -> str:
-    try:
-        return msgspec.json.decode(payload, type=_Error).message
-    except msgspec.DecodeError:
-        return " ".join(payload[:300].decode("utf-8", "replace").split())
+    error = read_shape(payload, _Error)
+    return " ".join(payload[:300].decode("utf-8", "replace").split()) if error is None else error.message
 
 
 class Decoder:

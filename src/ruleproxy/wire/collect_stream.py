@@ -123,6 +123,6 @@ class _Collected:
         if text:
             try:
                 return {**block, "input": msgspec.Raw(msgspec.json.format(text.encode(), indent=-1))}
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, RecursionError) as error:
                 raise CannotCollectError(f"the input of content.{index} is not JSON: {error}") from None
         return block
