@@ -219,3 +219,28 @@ def test_an_error_has_the_status_of_the_format_that_the_client_speaks(
     error: Any = caught.value
     told = error.response["ResponseMetadata"]["HTTPStatusCode"] if client == "boto3" else error.status_code
     assert told == status
+
+
+@pytest.mark.parametrize(("way", "server"), [("fake", "modes"), ("streamed", "bedrock-to-messages")])
+def test_a_stream_that_is_made_for_boto_ends_with_bedrocks_metrics(
+    servers: dict[str, ServerProcess], way: str, server: str
+) -> None:
+    """langchain-aws counts by nothing else."""
+    body = json.dumps({"anthropic_version": "bedrock-2023-05-31", "max_tokens": 16, "messages": []})
+    with closing(make_boto(servers[server].url, {"x-mode": way})) as client:
+        given = client.invoke_model_with_response_stream(modelId=BEDROCK_MODEL, body=body)
+        *_, last = [json.loads(part["chunk"]["bytes"]) for part in given["body"]]
+    assert last["amazon-bedrock-invocationMetrics"] == {"inputTokenCount": 7, "outputTokenCount": 9}
+
+
+@pytest.mark.parametrize(("way", "server"), [("collect", "modes"), ("whole", "bedrock-to-messages")])
+def test_a_whole_answer_that_is_made_for_boto_has_its_counts_in_headers(
+    servers: dict[str, ServerProcess], way: str, server: str
+) -> None:
+    """langchain-aws counts by nothing else."""
+    body = json.dumps({"anthropic_version": "bedrock-2023-05-31", "max_tokens": 16, "messages": []})
+    with closing(make_boto(servers[server].url, {"x-mode": way})) as client:
+        given = client.invoke_model(modelId=BEDROCK_MODEL, body=body)
+    headers = given["ResponseMetadata"]["HTTPHeaders"]
+    counts = [headers[f"x-amzn-bedrock-{side}-token-count"] for side in ("input", "output")]
+    assert counts == ["7", "9"]

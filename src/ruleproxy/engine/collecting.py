@@ -11,6 +11,7 @@ from ruleproxy.wire.collect_chat import collect_chat
 from ruleproxy.wire.collect_stream import CannotCollectError, collect_stream
 from ruleproxy.wire.events import BadStreamError, StreamEvent
 from ruleproxy.wire.framing import Framing
+from ruleproxy.wire.invocation_metrics import metric_headers
 
 
 def collect(response: Response, framing: Framing, client: Client) -> Response | Failure:
@@ -30,7 +31,11 @@ def collect(response: Response, framing: Framing, client: Client) -> Response | 
         told = None if error.event is None else read_error_event(error.event)
         return told or _fail("api_error", 502, f"the upstream's stream could not be collected: {error}")
     kept = [line for line in response.headers if line[0].lower() not in ENTITY and line[0].lower() != b"cache-control"]
-    return Response(response.status, with_length([(b"content-type", b"application/json"), *kept], len(body)), body)
+    made = [(b"content-type", b"application/json")]
+    if client.api == "bedrock.invoke":
+        named = {name.lower() for name, _ in kept}
+        made += [line for line in metric_headers(body) if line[0] not in named]
+    return Response(response.status, with_length([*made, *kept], len(body)), body)
 
 
 def _fail(kind: str, status: int, message: str) -> Failure:

@@ -13,6 +13,7 @@ from ruleproxy.wire.compression import find_codings
 from ruleproxy.wire.fake_chat import fake_chat
 from ruleproxy.wire.fake_stream import fake_stream
 from ruleproxy.wire.formats import error_status, error_type
+from ruleproxy.wire.invocation_metrics import Metering
 from ruleproxy.wire.json_shapes import read_shape
 from ruleproxy.wire.whole import NotAMessageError
 
@@ -77,6 +78,8 @@ class StreamFaker:
                 "api_error",
                 f"the upstream answered {response.status} with no message to make a stream of: {error}",
             ) from None
+        if self._client.api == "bedrock.invoke":
+            events = list(map(Metering().take, events))
         return self._client.own_framing.encode_all(events)
 
 

@@ -19,7 +19,8 @@ from ruleproxy.engine.sides import Sides
 from ruleproxy.messages.message import Headers, Response
 from ruleproxy.wire.compression import find_codings
 from ruleproxy.wire.events import BadStreamError, Filler, Item, StreamEvent, Unfinished
-from ruleproxy.wire.framing import Framing
+from ruleproxy.wire.framing import AWS_EVENT_STREAM, Framing
+from ruleproxy.wire.invocation_metrics import Metering
 from ruleproxy.wire.repair_stream import StreamRepairer
 from ruleproxy.wire.sse import DEFAULT_LIMIT
 
@@ -51,6 +52,7 @@ class StreamPipeline:
         self.repairer = repairer
         self._wanted = wanted
         self._same = came is wanted
+        self._metering = Metering() if wanted is AWS_EVENT_STREAM and not self._same else None
         self._unreadable = False
 
     @property
@@ -114,7 +116,9 @@ class StreamPipeline:
         return b"".join(out)
 
     def _encode(self, event: StreamEvent) -> bytes:
-        return self._wanted.encode(event) if self._same else self._wanted.encode_foreign(event)
+        if self._same:
+            return self._wanted.encode(event)
+        return self._wanted.encode_foreign(event if self._metering is None else self._metering.take(event))
 
     def _rule(self, events: Iterable[StreamEvent]) -> bytes:
         if self.rules is None:

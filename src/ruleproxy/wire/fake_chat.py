@@ -75,8 +75,10 @@ def _chunks(choice: dict[str, bytes], position: int, size: int) -> Iterator[dict
         raise NotAMessageError("other_shape", f"choices.{position} has no message") from error
     index = choice.get("index", b"%d" % position)
 
+    silent = {"logprobs": b"null"} if "logprobs" in choice else {}
+
     def chunk(delta: dict[str, bytes], reason: bytes = b"null", **beside: bytes) -> dict[str, bytes]:
-        return {"index": index, "delta": write_object(delta), **beside, "finish_reason": reason}
+        return {"index": index, "delta": write_object(delta), **silent, **beside, "finish_reason": reason}
 
     texts = {name: value for name, value in message.items() if value.startswith(b'"') and name != "role"}
     rest = {name: value for name, value in message.items() if name not in texts and name not in ("role", "tool_calls")}
