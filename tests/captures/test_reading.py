@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ruleproxy.captures.capture import (
     Capture,
+    CapturedAttempt,
     CapturedEvent,
     CapturedFailure,
     CapturedRequest,
@@ -53,14 +54,16 @@ requests = st.builds(
 responses = st.builds(
     CapturedResponse, st.integers(100, 999), headers, bodies, cut=st.booleans(), decoded=st.sampled_from(["", "gzip"])
 ) | st.builds(CapturedResponse, st.just(200), headers, events=events)
+failures = st.none() | st.builds(CapturedFailure, st.just("reset"), st.text(max_size=9))
 captures = st.builds(
     Capture,
     requests,
     st.none() | requests,
     st.none() | responses,
-    st.none() | st.builds(CapturedFailure, st.just("reset"), st.text(max_size=9)),
+    failures,
     st.none() | responses,
     _json.filter(lambda value: not _holds_big(value)),
+    earlier=st.lists(st.builds(CapturedAttempt, requests, st.none() | responses, failures), max_size=2).map(tuple),
 )
 
 
@@ -81,7 +84,8 @@ def _holds_big(value: object) -> bool:
 def carried(capture: Capture) -> list[object]:
     """What a capture says, its spelling of events aside."""
     parts: list[object] = [capture.request, capture.sent, capture.failure, capture.trace]
-    for part in (capture.response, capture.answer):
+    parts += [(attempt.sent, attempt.failure) for attempt in capture.earlier]
+    for part in (capture.response, capture.answer, *(attempt.response for attempt in capture.earlier)):
         parts.append(None if part is None else (part.status, part.headers, part.content, part.events is None, part.cut))
         if part is not None and part.events is not None:
             parts.append([(event.type, event.data, event.at_ms) for event in part.events if event.data is not None])

@@ -25,6 +25,7 @@ WHOLE: dict[str, Any] = {
     "request": {"method": "POST", "path": "/x", "headers": [["a", "b"]], "body": {"a": 1}},
     "response": {"status": 200, "headers": [], "events": [{"type": "ping", "data": {}, "at_ms": 1.5}]},
     "failure": {"kind": "reset", "message": "gone"},
+    "earlier": [{"sent": {"method": "POST", "path": "/x", "body_as": "request"}, "response": {"status": 400}}],
     "answer": {"status": 200, "body_as": "response", "cut": True},
 }
 
@@ -77,6 +78,9 @@ def test_the_examples_of_the_documentation_conform_and_are_spelled_as_they_are_w
         (("response", "events"), [{"type": "a\nb", "data": 1}]),
         (("response", "truncated"), -1),
         (("failure",), {}),
+        (("earlier",), [{"response": {"status": 400}}]),
+        (("earlier",), [{"sent": {"method": "GET", "path": "/"}, "response": {"status": 400, "body_as": "response"}}]),
+        (("earlier",), [{"sent": {"method": "GET", "path": "/"}, "answer": {"status": 400}}]),
         (("answer", "body_as"), "request"),
         (("answer", "cut"), 1),
     ],

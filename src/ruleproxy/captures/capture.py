@@ -90,9 +90,19 @@ class CapturedFailure:
 
 
 @dataclass(frozen=True, slots=True)
+class CapturedAttempt:
+    """What went out before a rule sent the request again, and what came of it."""
+
+    sent: CapturedRequest
+    response: CapturedResponse | None = None
+    failure: CapturedFailure | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Capture:
     """One exchange. `request` is what the client sent, `sent` what went out last, `response` what came back to it,
     `answer` what the client got, `trace` what the rules did (JSON values); `at` is the time of the request (UTC).
+    `earlier` is what went out before that, in order, where the request was sent more than once.
     """
 
     request: CapturedRequest
@@ -102,6 +112,16 @@ class Capture:
     answer: CapturedResponse | None = None
     trace: Any = None
     at: str = ""
+    earlier: tuple[CapturedAttempt, ...] = ()
+
+    @property
+    def attempts(self) -> tuple[CapturedAttempt, ...]:
+        """Every time that something was sent and what came of it is known. What went out is what came, where nothing
+        says otherwise.
+        """
+        if self.response is None and self.failure is None:
+            return self.earlier
+        return *self.earlier, CapturedAttempt(self.sent or self.request, self.response, self.failure)
 
 
 def _without_coding(headers: Headers, decoded: str) -> Headers:

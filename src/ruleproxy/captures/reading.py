@@ -7,7 +7,14 @@ from typing import Any, Final
 
 import orjson
 
-from ruleproxy.captures.capture import Capture, CapturedEvent, CapturedFailure, CapturedRequest, CapturedResponse
+from ruleproxy.captures.capture import (
+    Capture,
+    CapturedAttempt,
+    CapturedEvent,
+    CapturedFailure,
+    CapturedRequest,
+    CapturedResponse,
+)
 from ruleproxy.captures.fields import Fields, WrongField
 from ruleproxy.captures.writing import VERSION
 from ruleproxy.messages.message import Headers
@@ -73,12 +80,25 @@ def _read(fields: Fields) -> Capture:
     if "request" not in fields:
         raise fields.wrong("", "`request` is missing")
     request = _read_request(fields.take_fields("request"), None)
+    earlier = tuple(_read_attempt(attempt, request) for attempt in fields.take_list_of_fields("earlier"))
     sent = _read_request(fields.take_fields("sent"), request) if "sent" in fields else None
     response = _read_response(fields.take_fields("response"), None) if "response" in fields else None
     failure = _read_failure(fields.take_fields("failure")) if "failure" in fields else None
     answer = _read_response(fields.take_fields("answer"), response) if "answer" in fields else None
     fields.finish()
-    return Capture(request, sent, response, failure, answer, trace, at)
+    return Capture(request, sent, response, failure, answer, trace, at, earlier)
+
+
+def _read_attempt(fields: Fields, request: CapturedRequest) -> CapturedAttempt:
+    if "sent" not in fields:
+        raise fields.wrong("", "`sent` is missing")
+    made = CapturedAttempt(
+        _read_request(fields.take_fields("sent"), request),
+        _read_response(fields.take_fields("response"), None) if "response" in fields else None,
+        _read_failure(fields.take_fields("failure")) if "failure" in fields else None,
+    )
+    fields.finish()
+    return made
 
 
 def _read_request(fields: Fields, before: CapturedRequest | None) -> CapturedRequest:

@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes
 
 import orjson
 
-from ruleproxy.captures.capture import Capture, CapturedFailure, CapturedRequest, CapturedResponse
+from ruleproxy.captures.capture import Capture, CapturedAttempt, CapturedFailure, CapturedRequest, CapturedResponse
 from ruleproxy.captures.masking import Masker
 from ruleproxy.captures.named_values import find_named, skip_scheme
 from ruleproxy.captures.secret_names import is_secret_header, is_secret_parameter
@@ -41,6 +41,7 @@ def mask_capture(capture: Capture, known: Iterable[bytes] = ()) -> Capture:
         answer,
         None if capture.trace is None else orjson.loads(masker.mask_text(orjson.dumps(capture.trace))),
         capture.at,
+        tuple(_mask_attempt(attempt, masker) for attempt in capture.earlier),
     )
 
 
@@ -81,6 +82,14 @@ def _mask_response(
         headers=mask_headers(response.headers, masker),
         body=masker.mask_body(response.body),
         events=events,
+    )
+
+
+def _mask_attempt(attempt: CapturedAttempt, masker: Masker) -> CapturedAttempt:
+    return CapturedAttempt(
+        _mask_request(attempt.sent, masker),
+        None if attempt.response is None else _mask_response(attempt.response, masker),
+        None if attempt.failure is None else _mask_failure(attempt.failure, masker),
     )
 
 
@@ -130,7 +139,7 @@ def mask_remark(text: str, request: Request, known: Iterable[bytes] = ()) -> str
 
 def find_credentials(capture: Capture) -> Iterator[bytes]:
     """The credentials of an exchange, known by the headers, parameters and members in which they stand."""
-    for request in (capture.request, capture.sent):
+    for request in (capture.request, capture.sent, *(attempt.sent for attempt in capture.earlier)):
         if request is not None:
             yield from _learn_from(request.headers, request.path.partition(b"?")[2], request.body)
 

@@ -14,7 +14,14 @@ from typing import Any, Final
 
 import orjson
 
-from ruleproxy.captures.capture import Capture, CapturedEvent, CapturedRequest, CapturedResponse
+from ruleproxy.captures.capture import (
+    Capture,
+    CapturedAttempt,
+    CapturedEvent,
+    CapturedFailure,
+    CapturedRequest,
+    CapturedResponse,
+)
 from ruleproxy.messages.message import Headers
 from ruleproxy.wire.sse import encode_event
 
@@ -30,12 +37,14 @@ def render_capture(capture: Capture) -> bytes:
     if capture.at:
         parts["at"] = capture.at
     parts["request"] = _render_request(capture.request, None)
+    if capture.earlier:
+        parts["earlier"] = [_render_attempt(attempt, capture.request) for attempt in capture.earlier]
     if capture.sent is not None:
         parts["sent"] = _render_request(capture.sent, capture.request)
     if capture.response is not None:
         parts["response"] = _render_response(capture.response, None)
     if capture.failure is not None:
-        parts["failure"] = {"kind": capture.failure.kind, "message": capture.failure.message}
+        parts["failure"] = _render_failure(capture.failure)
     if capture.answer is not None:
         parts["answer"] = _render_response(capture.answer, capture.response)
     if capture.trace is not None:
@@ -93,6 +102,19 @@ def _render_request(request: CapturedRequest, before: CapturedRequest | None) ->
     else:
         _render_content(part, "body", request.body)
     return part | _render_remarks(request)
+
+
+def _render_attempt(attempt: CapturedAttempt, request: CapturedRequest) -> dict[str, Any]:
+    part: dict[str, Any] = {"sent": _render_request(attempt.sent, request)}
+    if attempt.response is not None:
+        part["response"] = _render_response(attempt.response, None)
+    if attempt.failure is not None:
+        part["failure"] = _render_failure(attempt.failure)
+    return part
+
+
+def _render_failure(failure: CapturedFailure) -> dict[str, str]:
+    return {"kind": failure.kind, "message": failure.message}
 
 
 def _render_response(response: CapturedResponse, before: CapturedResponse | None) -> dict[str, Any]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import httpx
 
 from ruleproxy.captures.assembling import KeptBody, assemble_request, assemble_response
-from ruleproxy.captures.capture import Capture, CapturedFailure, CapturedRequest, CapturedResponse
+from ruleproxy.captures.capture import Capture, CapturedAttempt, CapturedFailure
 from ruleproxy.engine.events import (
     Action,
     Cut,
@@ -26,6 +27,7 @@ from ruleproxy.engine.events import (
 from ruleproxy.messages.message import Headers, Request
 from ruleproxy.proxy.forwarding import Answer, Exchange, Forwarder
 from ruleproxy.rehearsal.differences import Answer as ClientsAnswer
+from ruleproxy.rehearsal.differences import Outgoing
 from ruleproxy.wire.headers import frame_request
 
 
@@ -37,6 +39,40 @@ class Keeper(Protocol):
 
     def keep(self, recording: Recording) -> None:
         """Take an exchange that is over. Must not wait."""
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """Something that was sent, and what came back. `ended`: up to its own end. `left`: something was sent before."""
+
+    sent: Send
+    body: KeptBody
+    head: tuple[int, Headers] | None = None
+    failure: UpstreamFailed | None = None
+    ended: bool = False
+    left: bool = False
+
+    @property
+    def outgoing(self) -> Outgoing:
+        return Outgoing(self.sent.method, self.sent.target, self.sent.headers, self.sent.body, self.sent.origin)
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        unread = UpstreamFailed("truncated", "no more of the answer was read") if self.left else None
+        end: Event = self.failure or unread or UpstreamEnd()
+        pieces = (UpstreamData(data) for _, data in self.body.chunks)
+        return (end,) if self.head is None else (UpstreamHead(*self.head), *pieces, end)
+
+    def assemble(self, limit: int) -> CapturedAttempt:
+        """What a capture holds of it; at most `limit` bytes of a body."""
+        sent = self.sent
+        headers = frame_request(sent.headers, sent.method, httpx.URL(sent.origin).netloc, sent.body)
+        cut = self.left or self.failure is not None
+        return CapturedAttempt(
+            assemble_request(sent.method, sent.target, headers, sent.body, limit, sent.origin),
+            None if self.head is None else assemble_response(*self.head, self.body, cut=cut),
+            None if self.failure is None else CapturedFailure(self.failure.kind, self.failure.message),
+        )
 
 
 class Recording:
@@ -64,10 +100,7 @@ class Recording:
         self._keepers = keepers
         self._limit = limit
         self._trace = trace
-        self.sent: Send | None = None
-        self._came: tuple[int, Headers] | None = None
-        self._came_body = KeptBody(limit)
-        self._failure: UpstreamFailed | None = None
+        self._attempts: list[_Attempt] = []
         self._got: tuple[int, Headers] | None = None
         self._got_body = KeptBody(limit)
         self._complete = False
@@ -96,8 +129,8 @@ class Recording:
     @property
     def size(self) -> int:
         """Bytes that it keeps."""
-        sent = 0 if self.sent is None else len(self.sent.body)
-        return len(self.request.body) + sent + self._came_body.size + self._got_body.size
+        attempts = sum(len(attempt.sent.body) + attempt.body.size for attempt in self._attempts)
+        return len(self.request.body) + attempts + self._got_body.size
 
     @property
     def unread(self) -> bool:
@@ -113,11 +146,13 @@ class Recording:
         self._now = (time.perf_counter() - self._clock) * 1000
         match event:
             case UpstreamData(data):
-                self._came_body.add(self._now, data)
+                self._attempts[-1].body.add(self._now, data)
             case UpstreamHead(status, headers):
-                self._came = (status, headers)
+                self._attempts[-1].head = (status, headers)
+            case UpstreamEnd():
+                self._attempts[-1].ended = True
             case UpstreamFailed():
-                self._failure = event
+                self._attempts[-1].failure = event
         return self._keep_actions(self.exchange.receive(event))
 
     def finish(self) -> None:
@@ -130,13 +165,12 @@ class Recording:
     @property
     def complete(self) -> bool:
         """Whether every byte was kept, up to the answer's own end."""
-        return self._complete and not (self._came_body.truncated or self._got_body.truncated)
+        bodies = (self._got_body, *(attempt.body for attempt in self._attempts))
+        return self._complete and not any(body.truncated for body in bodies)
 
-    def upstream_events(self) -> tuple[Event, ...]:
-        """What the upstream said after it was asked last, in the pieces in which it came."""
-        end: Event = self._failure or UpstreamEnd()
-        pieces = (UpstreamData(data) for _, data in self._came_body.chunks)
-        return (end,) if self._came is None else (UpstreamHead(*self._came), *pieces, end)
+    def read_attempts(self) -> list[tuple[Outgoing, tuple[Event, ...]]]:
+        """Each time that something was sent, and what the upstream said to it, in the pieces in which it came."""
+        return [(attempt.outgoing, attempt.events) for attempt in self._told]
 
     def client_answer(self) -> ClientsAnswer | None:
         """What the client got; None where its answer was not begun."""
@@ -146,26 +180,23 @@ class Recording:
     def assemble(self) -> Capture:
         """The capture, nothing masked yet."""
         request = self.request
+        attempts = [attempt.assemble(self._limit) for attempt in self._told]
+        last = attempts.pop() if attempts else None
         return Capture(
             assemble_request(request.method, request.target, request.headers, request.body, self._limit),
-            self._assemble_sent(),
-            self._assemble_answer(self._came, self._came_body, cut=self._failure is not None),
-            None if self._failure is None else CapturedFailure(self._failure.kind, self._failure.message),
-            self._assemble_answer(self._got, self._got_body, cut=not self._complete),
+            None if last is None else last.sent,
+            None if last is None else last.response,
+            None if last is None else last.failure,
+            None if self._got is None else assemble_response(*self._got, self._got_body, cut=not self._complete),
             {"acted": list(self.exchange.acted)} if self._trace is None else self._trace(),
             show_time(self.started),
+            tuple(attempts),
         )
 
-    def _assemble_sent(self) -> CapturedRequest | None:
-        sent = self.sent
-        if sent is None:
-            return None
-        headers = frame_request(sent.headers, sent.method, httpx.URL(sent.origin).netloc, sent.body)
-        return assemble_request(sent.method, sent.target, headers, sent.body, self._limit, sent.origin)
-
-    @staticmethod
-    def _assemble_answer(head: tuple[int, Headers] | None, body: KeptBody, *, cut: bool) -> CapturedResponse | None:
-        return None if head is None else assemble_response(*head, body, cut=cut)
+    @property
+    def _told(self) -> Sequence[_Attempt]:
+        """The last attempt, and those before it that were answered: not what was sent again with a new credential."""
+        return [*(attempt for attempt in self._attempts[:-1] if attempt.head or attempt.failure), *self._attempts[-1:]]
 
     def _keep_actions(self, actions: Sequence[Action]) -> Sequence[Action]:
         for action in actions:
@@ -175,8 +206,9 @@ class Recording:
                 case Head(status, headers):
                     self._got = (status, headers)
                 case Send():
-                    self.sent = action
-                    self._came, self._came_body, self._failure = None, KeptBody(self._limit), None
+                    if self._attempts:
+                        self._attempts[-1].left = not self._attempts[-1].ended
+                    self._attempts.append(_Attempt(action, KeptBody(self._limit)))
                 case End():
                     self._complete = True
                 case Cut():

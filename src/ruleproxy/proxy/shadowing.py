@@ -26,6 +26,7 @@ from ruleproxy.proxy.reloading import RulesInForce
 from ruleproxy.rehearsal.comparing import Comparer, Difference
 from ruleproxy.rehearsal.differences import Answer, Outgoing
 from ruleproxy.rehearsal.driving import Unanswered, drive
+from ruleproxy.rehearsal.recorded import RecordedAnswers
 
 _log = logging.getLogger("ruleproxy")
 
@@ -99,8 +100,7 @@ class Shadow:
     def keep(self, recording: Recording) -> None:
         """Compare an exchange that is over."""
         exchange = recording.exchange
-        if not isinstance(exchange, Exchange) or not recording.complete or exchange.sides.attempts.retries:
-            # Of an exchange that was sent more than once, only the last answer is known.
+        if not isinstance(exchange, Exchange) or not recording.complete:
             self._left_out += 1
             return
         with self._lock:
@@ -224,7 +224,7 @@ class Shadow:
 
 def _run(exchange: Exchange, recording: Recording) -> _Ran:
     try:
-        client = drive(exchange, [recording.upstream_events()])
+        client = drive(exchange, RecordedAnswers(recording.read_attempts()))
     except Unanswered:
         return _Ran(_outgoing(exchange), None, "it would be sent again", _outcomes(exchange))
     answer = Answer(client.status, client.headers, client.body, client.cut)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, get_args
 
-from ruleproxy.captures.capture import Capture
+from ruleproxy.captures.capture import CapturedAttempt
 from ruleproxy.engine.events import Event, FailureKind, UpstreamData, UpstreamEnd, UpstreamFailed, UpstreamHead
 from ruleproxy.messages.message import Response
 from ruleproxy.wire.framing import SERVER_SENT_EVENTS, Framing
@@ -28,17 +28,15 @@ def answer_with_stream(
     )
 
 
-def recorded_answer(capture: Capture) -> tuple[Event, ...] | None:
-    """What came back in a captured exchange, in the pieces that were recorded; None where nothing was."""
-    response = capture.response
+def recorded_answer(attempt: CapturedAttempt) -> tuple[Event, ...]:
+    """What came back in a captured exchange, in the pieces that were recorded. Something was recorded."""
+    response = attempt.response
     end: Event = UpstreamEnd()
-    if capture.failure is not None:
-        kind: Any = capture.failure.kind
-        end = UpstreamFailed(kind if kind in get_args(FailureKind) else "reset", capture.failure.message)
-        if response is None:
-            return (end,)
+    if attempt.failure is not None:
+        kind: Any = attempt.failure.kind
+        end = UpstreamFailed(kind if kind in get_args(FailureKind) else "reset", attempt.failure.message)
     if response is None:
-        return None
+        return (end,)
     message = response.to_message()
     pieces = [message.body] if response.events is None else [event.to_bytes() for event in response.events]
     if response.cut and isinstance(end, UpstreamEnd):

@@ -43,12 +43,12 @@ class Condition:
 
     def holds(self, capture: Capture) -> bool:
         """Whether a capture fits. A condition that fails, as rules may at run time, does not hold."""
-        answer = recorded_answer(capture)
+        attempts = capture.attempts
         exchange = Exchange(self._ruleset, capture.request.to_message(), self._upstreams)
-        if answer is None:
+        if len(attempts) == len(capture.earlier):
             exchange.begin()
         else:
-            drive(exchange, [answer])
+            drive(exchange, [recorded_answer(attempts[-1])])
         return any(outcome.verdict == "matched" for done in exchange.outcomes.values() for outcome in done)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import unquote
 
 import orjson
@@ -18,6 +19,9 @@ from ruleproxy.wire.fake_chat import fake_chat
 from ruleproxy.wire.fake_stream import fake_stream
 from ruleproxy.wire.formats import Api, api_of
 from ruleproxy.wire.framing import SERVER_SENT_EVENTS, Framing, claimed_framing, expected_framing
+
+Answering = Callable[[Send], tuple[Event, ...]]
+"""What happens when something is sent. Raises `Unanswered`."""
 
 
 class Unanswered(Exception):
@@ -60,14 +64,18 @@ class ClientAnswer:
         return [item for item in items if isinstance(item, StreamEvent)]
 
 
-def drive(exchange: Exchange, answers: Sequence[tuple[Event, ...]]) -> ClientAnswer:
-    """Run an exchange to its end; each time it asks, the next of `answers` happens.
+def drive(exchange: Exchange, answers: Sequence[tuple[Event, ...]] | Answering) -> ClientAnswer:
+    """Run an exchange to its end; each time it asks, the next of `answers` happens, or what they say to it.
 
     Without any, every upstream says as little as its format allows. Raises `Unanswered`.
     """
     client = ClientAnswer()
-    left = deque(answers)
-    api = api_of(exchange.request.raw_path.decode("latin-1"))
+    if not isinstance(answers, Sequence):
+        answer = answers
+    elif answers:
+        answer = _answer_in_order(answers)
+    else:
+        answer = partial(default_answer, api=api_of(exchange.request.raw_path.decode("latin-1")))
     happening: deque[Event] = deque()
     actions = exchange.begin()
     while True:
@@ -76,7 +84,7 @@ def drive(exchange: Exchange, answers: Sequence[tuple[Event, ...]]) -> ClientAns
                 case Send():
                     client.sends.append(action)
                     happening.clear()
-                    happening += _next_answer(left) if answers else default_answer(action, api)
+                    happening += answer(action)
                 case Head(status, headers):
                     client.status, client.headers = status, headers
                 case Data(data):
@@ -94,10 +102,15 @@ def drive(exchange: Exchange, answers: Sequence[tuple[Event, ...]]) -> ClientAns
         actions = exchange.receive(happening.popleft())
 
 
-def _next_answer(left: deque[tuple[Event, ...]]) -> tuple[Event, ...]:
-    if not left:
-        raise Unanswered("the upstream is asked more often than answers are given")
-    return left.popleft()
+def _answer_in_order(answers: Sequence[tuple[Event, ...]]) -> Answering:
+    left = deque(answers)
+
+    def answer(_: Send) -> tuple[Event, ...]:
+        if not left:
+            raise Unanswered("the upstream is asked more often than answers are given")
+        return left.popleft()
+
+    return answer
 
 
 def default_answer(send: Send, api: Api) -> tuple[Event, ...]:

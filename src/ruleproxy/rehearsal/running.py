@@ -11,10 +11,10 @@ from ruleproxy.engine.learning import LearnedRules
 from ruleproxy.engine.ruleset import Ruleset
 from ruleproxy.engine.running import Outcome
 from ruleproxy.messages.upstreams import Upstream
-from ruleproxy.rehearsal.answers import recorded_answer
 from ruleproxy.rehearsal.differences import Answer, Outgoing
 from ruleproxy.rehearsal.driving import ClientAnswer, Unanswered, drive
 from ruleproxy.rehearsal.givens import declare
+from ruleproxy.rehearsal.recorded import RecordedAnswers, read_attempts
 
 _NOBODY: Final = [()]
 """What an upstream of which nothing was recorded says."""
@@ -70,13 +70,11 @@ def run_capture(
         detailed=detailed,
         learned=LearnedRules(ruleset.secrets),
     )
-    answer = recorded_answer(capture)
+    attempts = read_attempts(capture)
     try:
-        client = drive(exchange, _NOBODY if answer is None else [answer])
+        client = drive(exchange, RecordedAnswers(attempts) if attempts else _NOBODY)
     except Unanswered as error:
-        again = "it is sent again, and what came back then was not recorded"
-        why = again if exchange.sides.attempts.retries else str(error)
-        return Run(capture, exchange, None, "" if answer is None else why, detailed)
+        return Run(capture, exchange, None, str(error) if attempts else "", detailed)
     return Run(capture, exchange, client, detailed=detailed)
 
 
