@@ -120,3 +120,26 @@ def test_the_last_lines_are_not_lost(tmp_path_factory: pytest.TempPathFactory, u
         server.process.terminate()
         assert server.process.wait(10) == 0
         assert b"/last" in server.log
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_keys_by_their_looks(log_format: str) -> None:
+    """A key in a path, escaped or not, under a harmless name of the query, or as a session, is in no line."""
+    key = b"Pl4nt3dS3cretOfTwentyEight00"
+    render = render_text if log_format == "text" else render_json
+    for path, query, session in (
+        (b"/hook/sk-ant-api03-" + key, b"", b""),
+        (b"/hook/sk%2Dant%2Dapi03%2D" + key, b"", b""),
+        (b"http://me:" + key + b"@h.example/x", b"", b""),
+        (b"/x", b"plain=sk-ant-api03-" + key, b""),
+        (b"/x", b"next=https%3A%2F%2Fx%3Ftoken%3D" + key, b""),
+        (b"/x", b"Pl4nt3dS3cret", b""),
+        (b"/x", b"", b"sk-ant-api03-" + key),
+    ):
+        line = render("now", Entry("GET", path, query, 200, None, 0.0, 0, session=session))
+        assert "Pl4nt3d" not in line, line
+    quiet = render(
+        "now",
+        Entry("GET", b"/model/us.anthropic.claude-sonnet-4-5-20250929-v1%3A0/invoke", b"beta=true", 200, None, 0.0, 0),
+    )
+    assert "/model/us.anthropic.claude-sonnet-4-5-20250929-v1%3A0/invoke?beta=true" in quiet

@@ -31,7 +31,7 @@ _SET_APART: Final[tuple[Any, ...]] = tuple(
         # <password>VALUE</password>
         rb"<" + _NAME + rb"(?:\s[^<>]{0,200})?>\s*([^<>\s\"'\\]{4,})\s*</",
         # The item of a mapping: os.environ["API_KEY"] = "VALUE"
-        _NAME + _MARK + rb"\s*\]\s*=\s*" + _MARK + _VALUE,
+        _NAME + _MARK + rb"\s*\]\s*[=!~]?==?\s*" + _MARK + _VALUE,
         # password: | in YAML
         _NAME + rb"(?:" + _MARK + rb")?:[ \t]*[|>][+-]?[ \t]*" + _BREAK + rb"[ \t]+" + _VALUE,
         # machine HOST login USER password VALUE

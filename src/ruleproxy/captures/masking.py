@@ -47,6 +47,17 @@ class Masker:
             masked = self._bodies[body] = self.mask_text(body)
         return masked
 
+    def mask_in_place(self, text: bytes) -> bytes:
+        """The text with masks as wide as what they stand for."""
+        for find in self._passes(_DEPTH):
+            spans = find(text)
+            widths = (span.end - span.start for span in spans)
+            text = replace(
+                text,
+                [Span(s.start, s.end, s.replacement[:w].ljust(w, b"*")) for s, w in zip(spans, widths, strict=True)],
+            )
+        return text
+
     def mask_pieces(self, pieces: Sequence[bytes]) -> list[bytes]:
         """The pieces of one text with masks, also where a secret goes from one piece into the next."""
         masked = list(pieces)

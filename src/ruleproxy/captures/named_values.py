@@ -16,7 +16,7 @@ from ruleproxy.captures.spans import MASK, Span, mask, span_of
 
 _NAME: Final = compile_bytes(
     rb"([A-Za-z0-9_.-]*(?i:key|token|secret|passw|passphrase|pwd|credential|authorization|cookie)[A-Za-z0-9_.-]*)"
-    rb"(\\*[\"'])?(?:[ \t\r\n]|\\[nrt])*(=>|:=|=|:)(?:[ \t\r\n])*"
+    rb"(\\*[\"'])?(?:[ \t\r\n]|\\[nrt])*(=>|:=|[=!~]?==?|:)(?:[ \t\r\n])*"
 )
 _PAIR: Final = compile_bytes(
     rb"\\*\"(?:name|key|Name|Key)\\*\"\s*:\s*\\*\"([A-Za-z0-9_.-]+)\\*\"\s*,\s*\\*\"[vV]alue\\*\"\s*:\s*\\*\""

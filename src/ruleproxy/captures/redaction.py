@@ -24,6 +24,7 @@ from ruleproxy.messages.message import Headers, Request
 
 _LONG: Final = 12
 """Bytes of a cookie or a member's value that is looked for elsewhere, too: a shorter one may be a word."""
+_LONG_NAME: Final = 16
 _WORD: Final = re.compile(rb"[^\s\"'`,;:(){}\[\]<>]{12,}")
 _COOKIE: Final = re.compile(rb"([^=;\s]+=)([^;]*)")
 
@@ -47,7 +48,12 @@ def mask_capture(capture: Capture, known: Iterable[bytes] = ()) -> Capture:
 
 def mask_headers(headers: Headers, masker: Masker) -> Headers:
     """The headers with masks: an authorization keeps its scheme, a cookie its name and attributes."""
-    return [(name, _mask_header(name, value, masker)) for name, value in headers]
+    return [(_mask_name(name, masker), _mask_header(name, value, masker)) for name, value in headers]
+
+
+def _mask_name(name: bytes, masker: Masker) -> bytes:
+    # Somebody's slip: `-H "$KEY: x"`. Names of headers are short but for such.
+    return name if len(name) < _LONG_NAME else masker.mask_text(name)
 
 
 def mask_target(target: bytes, masker: Masker) -> bytes:

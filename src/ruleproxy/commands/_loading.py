@@ -33,8 +33,8 @@ def load_or_stop(
     was not done: `nothing was listed`; `to_stderr`: standard output is for something else.
     """
     from ruleproxy.engine.loading import load_rules
+    from ruleproxy.engine.masking import render_diagnostics
     from ruleproxy.language.diagnostics import Severity
-    from ruleproxy.language.reporting import render_all
 
     loaded = load_rules(paths, upstreams, parameters, environment=environment)
     for item in loaded.unreadable:
@@ -44,6 +44,6 @@ def load_or_stop(
             sys.exit(2)
         errors = [found for found in loaded.diagnostics if found.severity is Severity.ERROR]
         stream = sys.stderr if to_stderr else sys.stdout
-        click.echo(render_all(errors, colour=shows_colour(stream)), stream, color=True)
+        click.echo(render_diagnostics(errors, colour=shows_colour(stream)), stream, color=True)
         stop(1, f"{undone}: {count(loaded.errors, 'error')} in the rules")
     return loaded.ruleset

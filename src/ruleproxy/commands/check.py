@@ -52,10 +52,10 @@ def command(paths: tuple[Path, ...], strict: bool, shape: str, upstream: tuple[s
                 click.echo(to_annotation(diagnostic))
             click.echo(summarise(loaded, found))
         case _:
-            from ruleproxy.language.reporting import render_all
+            from ruleproxy.engine.masking import render_diagnostics
 
             if loaded.diagnostics:
-                click.echo(render_all(loaded.diagnostics, colour=shows_colour()), color=True)
+                click.echo(render_diagnostics(loaded.diagnostics, colour=shows_colour()), color=True)
             click.echo(summarise(loaded, found))
     if loaded.unreadable:
         sys.exit(2)

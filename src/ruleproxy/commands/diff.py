@@ -94,9 +94,9 @@ def open_rules(name: str, where: Where) -> Iterator[Side]:
 def load(name: str, paths: Sequence[Path], shown: tuple[str, str] = ("", "")) -> Ruleset:
     """The rules; `shown` is where they were put to be read, and what to say instead."""
     from ruleproxy.engine.loading import load_rules
+    from ruleproxy.engine.masking import render_diagnostics
     from ruleproxy.language.counts import count
     from ruleproxy.language.diagnostics import Severity
-    from ruleproxy.language.reporting import render_all
 
     def tell(text: str) -> str:
         return text.replace(*shown) if shown[0] else text
@@ -106,7 +106,7 @@ def load(name: str, paths: Sequence[Path], shown: tuple[str, str] = ("", "")) ->
         stop(2, f"{tell(item.shown)}: {item.reason}")
     if loaded.ruleset is None:
         errors = [found for found in loaded.diagnostics if found.severity is Severity.ERROR]
-        click.echo(tell(render_all(errors, colour=shows_colour(sys.stderr))), err=True, color=True)
+        click.echo(tell(render_diagnostics(errors, colour=shows_colour(sys.stderr))), err=True, color=True)
         stop(2, f"nothing was compared: {count(loaded.errors, 'error')} in {name}")
     return loaded.ruleset
 

@@ -145,9 +145,9 @@ def replace_file(path: Path, data: bytes) -> None:
 
 def show_mistakes(diagnostics: list[Diagnostic]) -> None:
     """Say what is wrong with a file: on standard error, for standard output is the text or the difference."""
-    from ruleproxy.language.reporting import render_all
+    from ruleproxy.engine.masking import render_diagnostics
 
-    click.echo(render_all(diagnostics, colour=shows_colour(sys.stderr)), err=True, color=True)
+    click.echo(render_diagnostics(diagnostics, colour=shows_colour(sys.stderr)), err=True, color=True)
 
 
 def show_difference(name: str, before: bytes, after: bytes) -> None:

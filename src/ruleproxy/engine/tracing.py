@@ -12,7 +12,15 @@ from dataclasses import replace
 from ruleproxy.engine.asking import request_model, wants_stream
 from ruleproxy.engine.context import RunContext
 from ruleproxy.engine.exchange import Exchange
-from ruleproxy.engine.masking import mask_header, mask_parameter, mask_path, mask_text, reads_secret
+from ruleproxy.engine.masking import (
+    mask_at,
+    mask_expression,
+    mask_header,
+    mask_operand,
+    mask_parameter,
+    mask_path,
+    mask_text,
+)
 from ruleproxy.engine.prompt_order import describe_prompt_change
 from ruleproxy.engine.running import FalseLeg, Outcome
 from ruleproxy.engine.sides import Pass
@@ -112,8 +120,8 @@ def trace_rule(outcome: Outcome) -> RuleTrace:
     """One rule's outcome without the rule itself."""
     leg = outcome.false_leg
     if leg is not None:
-        operands = tuple((text, _mask_operand(text, value)) for text, value in leg.operands)
-        leg = FalseLeg(leg.text, operands)
+        operands = tuple((mask_expression(text), mask_operand(text, value)) for text, value in leg.operands)
+        leg = FalseLeg(mask_expression(leg.text), operands)
     return RuleTrace(
         outcome.verdict,
         outcome.rule.name,
@@ -124,10 +132,6 @@ def trace_rule(outcome: Outcome) -> RuleTrace:
         leg,
         None if outcome.failure is None else mask_text(outcome.failure),
     )
-
-
-def _mask_operand(text: str, value: str) -> str:
-    return mask_header("authorization", value) if value != "nil" and reads_secret(text) else mask_text(value)
 
 
 def mask_edit(edit: Edit) -> Edit:
@@ -145,5 +149,7 @@ def _mask_value(kind: str, name: str, value: str) -> str:
             return mask_parameter(name, value)
         case "query":
             return mask_path(f"?{value}")[1:]
+        case _ if kind.startswith("/") or "/" in kind:
+            return mask_at(kind, value)
         case _:
             return mask_text(value)

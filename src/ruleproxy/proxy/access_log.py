@@ -13,10 +13,14 @@ from urllib.parse import unquote_to_bytes
 
 import orjson
 
+from ruleproxy.captures.masking import Masker
+
 LogFormat = Literal["text", "json"]
 
 _FLUSH_AFTER = 0.05
 _SECRET_NAME = re.compile(rb"key|token|secret|passw|sig|auth|cred|code|session", re.IGNORECASE)
+_LONG_WORD = re.compile(rb"[^/&=?]{16,}|[:@]")
+_masker = Masker()
 _UNSAFE = re.compile(r"[^\x21-\x7e]")
 _SESSION_LENGTH = 128
 
@@ -85,7 +89,7 @@ def render_text(when: str, entry: Entry) -> str:
     if entry.acted:
         line += f" rules={','.join(entry.acted)}"
     if entry.session:
-        line += f" session={_show(entry.session[:_SESSION_LENGTH])}"
+        line += f" session={_show(_mask_long(entry.session[:_SESSION_LENGTH]))}"
     if entry.note:
         line += f" ({_escape_spaced(entry.note)})"
     return line + "\n"
@@ -105,7 +109,7 @@ def render_json(when: str, entry: Entry) -> str:
         "rules": list(entry.acted),
     }
     if entry.session:
-        value["session"] = _show(entry.session[:_SESSION_LENGTH])
+        value["session"] = _show(_mask_long(entry.session[:_SESSION_LENGTH]))
     if entry.retries:
         value["retries"] = entry.retries
     if entry.cut:
@@ -116,17 +120,21 @@ def render_json(when: str, entry: Entry) -> str:
 
 
 def show_target(path: bytes, query: bytes) -> str:
-    """A request target with `***` for the value of every parameter that may be a credential."""
-    if not query:
-        return _show(path)
-    return f"{_show(path)}?{_show(mask_query(query))}"
+    """A request target with `***` for the value of every parameter that may be a credential, and masks for keys."""
+    shown = _show(_mask_long(path))
+    return f"{shown}?{_show(_mask_long(mask_query(query)))}" if query else shown
+
+
+def _mask_long(text: bytes) -> bytes:
+    # Keys are long, and the paths of most requests are short words: those cost nothing.
+    return text if _LONG_WORD.search(text) is None else _masker.mask_text(text)
 
 
 def mask_query(query: bytes) -> bytes:
     """The query with `***` for values whose names sound like a credential, however they are encoded."""
     if b"=" not in query:
         # A query without a name is a value, and may be anything.
-        return query if len(query) < 20 else b"***"
+        return query if len(query) < 12 else b"***"
     parts = []
     for part in query.split(b"&"):
         name, equals, _ = part.partition(b"=")

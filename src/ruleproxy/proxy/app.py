@@ -14,7 +14,7 @@ from typing import Any
 
 from ruleproxy.captures.redaction import mask_remark
 from ruleproxy.messages.message import Request
-from ruleproxy.proxy.access_log import AccessLog, Entry
+from ruleproxy.proxy.access_log import AccessLog, Entry, show_target
 from ruleproxy.proxy.answer import AsgiSend, ClientAnswer
 from ruleproxy.proxy.failures import UnsendableRequest
 from ruleproxy.proxy.forwarding import Exchange, Forwarder
@@ -139,7 +139,7 @@ class ProxyApp:
             note = str(error)
             await self._fail(answer, scope, f"the request cannot be sent to the upstream: {error}")
         except Exception:  # noqa: BLE001 - the client gets an answer and the log the traceback, whatever it was
-            _log.exception("unexpected failure of %s %s", scope["method"], scope["raw_path"].decode("ascii"))
+            _log.exception("unexpected failure of %s %s", scope["method"], show_target(scope["raw_path"], b""))
             note = "unexpected failure"
             await self._fail(answer, scope, "ruleproxy failed unexpectedly, its log says how")
         finally:

@@ -14,13 +14,13 @@ from typing import Any
 
 from ruleproxy.engine.learning import LearnedRule, LearnedRules
 from ruleproxy.engine.loading import Loaded, load_rules
+from ruleproxy.engine.masking import render_diagnostics
 from ruleproxy.engine.remembering import LoadMemory
 from ruleproxy.engine.ruleset import EMPTY, Ruleset
 from ruleproxy.engine.running import Outcome
 from ruleproxy.language.counts import count
 from ruleproxy.language.diagnostics import Severity
 from ruleproxy.language.exporting import to_dict
-from ruleproxy.language.reporting import render_all
 from ruleproxy.messages.upstreams import Upstream
 from ruleproxy.proxy.watching import State, look_at, watch_places
 
@@ -128,7 +128,7 @@ class RulesInForce:
             _log.info("%s", self.describe())
             warnings = [d for d in loaded.diagnostics if d.severity is Severity.WARNING]
             if warnings:
-                _log.warning("%s", render_all(warnings).rstrip())
+                _log.warning("%s", render_diagnostics(warnings).rstrip())
         else:
             _log.error("%s\nnot loaded: rules %s stay in force", describe_problems(loaded), self.current.digest[:7])
 
@@ -193,7 +193,7 @@ def describe_problems(loaded: Loaded, *, colour: bool = False) -> str:
     """Everything that is wrong, for a terminal or a log."""
     lines = [f"error: {item.shown}: {item.reason}" for item in loaded.unreadable]
     if loaded.diagnostics:
-        lines.append(render_all(loaded.diagnostics, colour=colour).rstrip())
+        lines.append(render_diagnostics(loaded.diagnostics, colour=colour).rstrip())
     return "\n".join(lines)
 
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 from ruleproxy.captures.capture import Capture
 from ruleproxy.captures.redaction import mask_remark
 from ruleproxy.engine.exchange import Exchange
+from ruleproxy.engine.masking import mask_path
 from ruleproxy.engine.running import Outcome
 from ruleproxy.messages.upstreams import Upstream
 from ruleproxy.proxy.capturing import Recorder
@@ -184,7 +185,7 @@ class Shadow:
             return
         self._differing += 1
         self._by_rule.update({name for difference in found for name in difference.rules})
-        path = f"{recording.request.method} {recording.request.raw_path.decode('latin-1')}"
+        path = f"{recording.request.method} {mask_path(recording.request.raw_path.decode('latin-1'))}"
         rare: list[Difference] = []
         for difference in found:
             key = (difference.part, difference.kind, difference.where, difference.rules)

@@ -8,13 +8,13 @@ from ruleproxy.captures.capture import Capture
 from ruleproxy.engine.compiling import CompiledRule, RuleCompiler
 from ruleproxy.engine.exchange import Exchange
 from ruleproxy.engine.expressions import CannotCompile
+from ruleproxy.engine.masking import render_diagnostics
 from ruleproxy.engine.ruleset import Ruleset
 from ruleproxy.engine.vocabulary import check_literal, load_vocabulary
 from ruleproxy.language import syntax
 from ruleproxy.language.checking import check_files
 from ruleproxy.language.diagnostics import Severity
 from ruleproxy.language.parsing import parse
-from ruleproxy.language.reporting import render_all
 from ruleproxy.language.signatures import Side
 from ruleproxy.language.source import Source
 from ruleproxy.language.walking import children
@@ -62,7 +62,7 @@ def _compile(text: str, name: str) -> CompiledRule:
     found = check_files([tree], load_vocabulary(), check_literal=check_literal)
     errors = [problem for problem in found if problem.severity is Severity.ERROR]
     if errors:
-        raise BadCondition(render_all(errors).rstrip())
+        raise BadCondition(render_diagnostics(errors).rstrip())
     try:
         return RuleCompiler(tree.source, {}, load_vocabulary(), {}).compile(rule, rule.name)
     except (CannotCompile, EditRefused) as error:
@@ -73,7 +73,7 @@ def _parse(text: str, name: str, side: str) -> tuple[syntax.Rule, syntax.RulesFi
     # The text has a line of its own, so that what is said of it points at it alone.
     tree, problems = parse(Source(name, f'rule "condition" on {side} when\n{text}\nthen note "fits" end'))
     if problems:
-        raise BadCondition(render_all(problems).rstrip())
+        raise BadCondition(render_diagnostics(problems).rstrip())
     match tree.items:
         case (syntax.Rule() as rule,):
             return rule, tree

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from ruleproxy.engine.compiling import Branch, CompiledRule, Leg
 from ruleproxy.engine.context import RunContext
 from ruleproxy.engine.exchange import Exchange
+from ruleproxy.engine.masking import mask_expression
 from ruleproxy.engine.ruleset import Ruleset
 from ruleproxy.engine.running import Verdict
 from ruleproxy.language.counts import count
@@ -122,7 +123,7 @@ class Coverage:
             return rule
         legs = list(_legs(branch))
         if not seen.legs:
-            seen.legs = [LegCoverage(leg.text) for leg in legs]
+            seen.legs = [LegCoverage(mask_expression(leg.text)) for leg in legs]
         notes = {id(leg): place for leg, place in zip(legs, seen.legs, strict=True)}
 
         def watch(context: RunContext) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 import orjson
 
-from ruleproxy.engine.masking import mask_header, mask_path, mask_text
+from ruleproxy.engine.masking import mask_at, mask_header, mask_path
 from ruleproxy.language.counts import count
 from ruleproxy.messages.journal import Edit, Kind
 from ruleproxy.messages.message import Headers
@@ -159,15 +159,15 @@ def compare_values(before: Any, after: Any, pointer: str = "") -> Iterator[Edit]
         for name in dict.fromkeys((*before, *after)):
             where = f"{pointer}/{escape_step(name)}"
             if name not in after:
-                yield Edit("-", where, _show(before[name]), None)
+                yield Edit("-", where, _show(before[name], where), None)
             elif name not in before:
-                yield Edit("+", where, None, _show(after[name]))
+                yield Edit("+", where, None, _show(after[name], where))
             else:
                 yield from compare_values(before[name], after[name], where)
     elif isinstance(before, list) and isinstance(after, list):
         yield from _compare_lists(before, after, pointer)
     elif before != after or isinstance(before, bool) != isinstance(after, bool):
-        yield Edit("~", pointer, _show(before), _show(after))
+        yield Edit("~", pointer, _show(before, pointer), _show(after, pointer))
 
 
 def _write_all(values: Sequence[Any]) -> list[bytes]:
@@ -204,9 +204,9 @@ def _compare_runs(before: list[Any], after: list[Any], old: range, new: range, p
         for one, other in zip(gone[:pairs], come[:pairs], strict=True):
             yield from compare_values(before[one], after[other], f"{pointer}/{one}")
         for index in gone[pairs:]:
-            yield Edit("-", f"{pointer}/{index}", _show(before[index]), None)
+            yield Edit("-", f"{pointer}/{index}", _show(before[index], pointer), None)
         for index in come[pairs:]:
-            yield Edit("+", f"{pointer}/{index}", None, _show(after[index]))
+            yield Edit("+", f"{pointer}/{index}", None, _show(after[index], pointer))
 
 
 def _identity(value: Any) -> str:
@@ -215,8 +215,8 @@ def _identity(value: Any) -> str:
     return json.dumps([value.get(name) for name in ("role", "type", "id", "name", "tool_use_id")])
 
 
-def _show(value: Any) -> str:
+def _show(value: Any, pointer: str) -> str:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace").decode()
     length = len(text)
-    text = mask_text(text[: 10 * _LONGEST])
+    text = mask_at(pointer, text[: 10 * _LONGEST])
     return text if length <= _LONGEST else f"{text[:_LONGEST]}… ({length} characters)"

@@ -7,6 +7,7 @@ from difflib import unified_diff
 
 from ruleproxy.engine.compiling import RuleCompiler
 from ruleproxy.engine.expressions import CannotCompile
+from ruleproxy.engine.masking import mask_expression, mask_operand, mask_text
 from ruleproxy.engine.running import Outcome, Verdict, show_value
 from ruleproxy.engine.vocabulary import load_vocabulary
 from ruleproxy.language import syntax
@@ -36,7 +37,8 @@ def check_expectation(expect: syntax.Expect, finished: Finished) -> Missed | Non
         return None
     source = finished.test.source
     text = " ".join(source.slice(expect.span).split())
-    return Missed(f"{source.name}:{source.position(expect.span.start).line}", text, tuple(reasons))
+    place = f"{source.name}:{source.position(expect.span.start).line}"
+    return Missed(place, mask_expression(text), tuple(map(mask_text, reasons)))
 
 
 def _check(expect: syntax.Expect, finished: Finished) -> list[str]:
@@ -70,8 +72,11 @@ def _check_condition(condition: syntax.Expression, finished: Finished) -> list[s
             if leg.holds(context):
                 continue
             width = max((len(text) for text, _ in leg.operands), default=0)
-            shown = [f"{text:<{width}}   {show_value(evaluate(context))}" for text, evaluate in leg.operands]
-            return shown or [f"{leg.text} is false"]
+            shown = [
+                f"{text:<{width}}   {mask_operand(text, show_value(evaluate(context)))}"
+                for text, evaluate in leg.operands
+            ]
+            return shown or [f"{mask_expression(leg.text)} is false"]
         except CannotCompile as error:
             raise BadTest(error.node.span, str(error)) from None
         except EditRefused as refused:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ruleproxy.engine.context import RunContext
 from ruleproxy.engine.expressions import ENVIRONMENT, CannotCompile, Expressions, Scope
+from ruleproxy.engine.masking import mask_operand
 from ruleproxy.engine.vocabulary import load_vocabulary
 from ruleproxy.language import syntax
 from ruleproxy.messages.body import Body
@@ -39,7 +40,7 @@ def check_unchanged(path: syntax.Path, finished: Finished) -> list[str]:
         return [f"{text} is in neither what came nor what went out"]
     if before == after:
         return []
-    return [f"{name}   {_shown(texts)}" for name, texts in (("came", before), ("went", after))]
+    return [f"{name}   {mask_operand(text, _shown(texts))}" for name, texts in (("came", before), ("went", after))]
 
 
 def _as_received(finished: Finished) -> EditedResponse:
