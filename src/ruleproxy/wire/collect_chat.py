@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import msgspec
-
 from ruleproxy.wire.collect_stream import CannotCollectError, read_event
 from ruleproxy.wire.events import StreamEvent
+from ruleproxy.wire.half_characters import write_json
 
 # Strings that are told whole, and in every chunk the same.
 _NOT_JOINED = frozenset({"role", "id", "type", "name", "model"})
@@ -46,7 +45,7 @@ def collect_chat(events: Iterable[StreamEvent]) -> bytes:
     }
     if whole.get("usage", 0) is None:
         del whole["usage"]
-    return msgspec.json.encode(whole)
+    return write_json(whole)
 
 
 def _take(choice: dict[str, Any], told: dict[str, Any]) -> None:

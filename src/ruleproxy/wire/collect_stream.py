@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from ruleproxy.wire.events import StreamEvent
+from ruleproxy.wire.half_characters import compact_json, read_json, write_json
 
 _APPENDED = {"text_delta": "text", "thinking_delta": "thinking", "signature_delta": "signature"}
 
@@ -37,8 +38,8 @@ class CannotCollectError(ValueError):
 def read_event(number: int, event: StreamEvent) -> dict[str, Any]:
     """The data of an event of a stream, an object. Raises `CannotCollectError`."""
     try:
-        data = msgspec.json.decode(event.data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        data = read_json(event.data)
+    except ValueError as error:
         raise CannotCollectError(f"event {number} of the stream cannot be read: {error}") from None
     if not isinstance(data, dict):
         raise CannotCollectError(f"event {number} of the stream cannot be read: it is no object")
@@ -47,7 +48,7 @@ def read_event(number: int, event: StreamEvent) -> dict[str, Any]:
 
 def collect_stream(events: Iterable[StreamEvent]) -> bytes:
     """The body of the non-streaming answer that these events tell. Raises `CannotCollectError`."""
-    return msgspec.json.encode(_Collected().read(events))
+    return write_json(_Collected().read(events))
 
 
 class _Collected:
@@ -122,7 +123,7 @@ class _Collected:
         text = self.inputs.get(index, "")
         if text:
             try:
-                return {**block, "input": msgspec.Raw(msgspec.json.format(text.encode(), indent=-1))}
-            except (msgspec.DecodeError, RecursionError) as error:
+                return {**block, "input": msgspec.Raw(compact_json(text))}
+            except ValueError as error:
                 raise CannotCollectError(f"the input of content.{index} is not JSON: {error}") from None
         return block

@@ -6,6 +6,8 @@ from typing import TypeVar
 
 import msgspec
 
+from ruleproxy.wire.json_levels import replace_halves
+
 _Shape = TypeVar("_Shape")
 
 
@@ -17,5 +19,11 @@ def read_shape(data: bytes, shape: type[_Shape]) -> _Shape | None:
     """
     try:
         return msgspec.json.decode(data, type=shape)
+    except msgspec.DecodeError:
+        seen = replace_halves(data)  # which msgspec refuses, wherever they stand
+    except (UnicodeDecodeError, RecursionError):
+        return None
+    try:
+        return None if seen == data else msgspec.json.decode(seen, type=shape)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
