@@ -20,7 +20,7 @@ from ruleproxy.messages.levels import Level, decode_value
 from ruleproxy.messages.list_level import ListLevel
 from ruleproxy.messages.nodes import Node
 from ruleproxy.messages.object_level import ObjectLevel
-from ruleproxy.messages.surrogates import Masking, mask_lone_surrogates
+from ruleproxy.messages.surrogates import Masking, TooManyHalves, mask_lone_surrogates
 from ruleproxy.messages.values import Value, number
 
 _any: Final = msgspec.json.Decoder(str | int | float | bool | None | list[Raw] | dict[str, Raw])
@@ -58,6 +58,8 @@ class JsonText:
         except msgspec.DecodeError as error:
             reason = str(error).removeprefix("JSON is malformed: ")
             raise NotEditable(f"not JSON: {reason[0].lower()}{reason[1:]}" if reason else "not JSON") from None
+        except TooManyHalves as error:
+            raise NotEditable(str(error)) from None
         except RecursionError:
             raise NotEditable("JSON nested too deeply to be edited") from None
 

@@ -2,88 +2,104 @@
 
 RFC 8259, section 8.2, names them as unpredictable. They are kept by masking: each distinct lone escape (`\\ud83d`)
 is replaced by the escape of a private-use character that the text does not use. Both are six bytes long, so every
-offset stays true, and unmasking gives the very same bytes back.
+offset stays true, and unmasking gives the very same bytes back. All of it takes time in proportion to the text,
+whatever stands in it: clients choose it.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from typing import Final
 
 import orjson
 
-from ruleproxy.messages.values import SourceText
+from ruleproxy.messages.values import EditRefused, SourceText
 
-_ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
-_PRIVATE_USE = range(0xE000, 0xF900)
+# A run of backslashes is read once, from its beginning: what escapes what is told by its length.
+_SURROGATE: Final = re.compile(
+    rb"(?<!\\)(?:\\\\)*+\\u"
+    rb"(?:[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>[dD][89a-fA-F][0-9a-fA-F]{2}))"
+)
+_ESCAPE_SIZE: Final = 6
+_PRIVATE_USE: Final = range(0xE000, 0xF900)
+_PRIVATE_ESCAPE: Final = re.compile(rb"\\u([eEfF][0-9a-fA-F]{3})")
+_PRIVATE_BYTES: Final = re.compile(rb"\xee[\x80-\xbf]{2}|\xef[\x80-\xa3][\x80-\xbf]")
+_PRIVATE_CHARACTER: Final = re.compile("[\ue000-\uf8ff]")
+_MASK: Final = re.compile(rb"\\u[ef][0-9a-f]{3}")
+
+
+class TooManyHalves(EditRefused):
+    """More distinct lone surrogates than there are private-use characters that the text does not use."""
+
+    def __init__(self) -> None:
+        super().__init__("too many different halves of surrogate pairs to keep them all")
 
 
 class Masking:
     """Which escapes stand for which lone surrogates in one document."""
 
-    __slots__ = ("_codes", "_masks", "_pattern", "_shown", "_source")
+    __slots__ = ("_characters", "_free", "_halves", "_masks", "_of_character", "_shown")
 
     def __init__(self, source: bytes) -> None:
-        self._source = source.lower()
-        self._codes = iter(_PRIVATE_USE)
+        # Neither the escape nor the character itself may stand in the text: both would be taken for a mask.
+        taken = {int(found[1], 16) for found in _PRIVATE_ESCAPE.finditer(source)}
+        taken |= {ord(character) for character in set(source.decode("utf-8", "ignore"))}
+        self._free: Iterator[int] = (code for code in _PRIVATE_USE if code not in taken)
         self._masks: dict[bytes, bytes] = {}
-        self._shown: dict[str, str] = {}
-        self._pattern: re.Pattern[bytes] | None = None
+        self._halves: dict[bytes, bytes] = {}
+        self._of_character: dict[bytes, bytes] = {}
+        self._shown: dict[int, str] = {}
+        self._characters: set[str] = set()
 
     def mask(self, escape: bytes) -> bytes:
-        """The escape that stands for a lone one."""
+        """The escape that stands for a lone one. Raises `TooManyHalves`."""
         known = self._masks.get(escape)
         if known is None:
-            # Neither the escape nor the character itself may stand in the text: both would be taken for a mask.
-            code = next(
-                c for c in self._codes if b"\\u%04x" % c not in self._source and chr(c).encode() not in self._source
-            )
+            code = next(self._free, None)
+            if code is None:
+                raise TooManyHalves
             known = self._masks[escape] = b"\\u%04x" % code
-            self._shown[chr(code)] = orjson.loads(b'"' + known + b'"')
-            self._pattern = re.compile(b"|".join(re.escape(mask) for mask in self._masks.values()))
+            self._halves[known] = escape
+            self._of_character[chr(code).encode()] = escape
+            self._shown[code] = "\ufffd"
+            self._characters.add(chr(code))
         return known
 
     def unmask(self, text: bytes) -> bytes:
         """The text with its lone surrogates back."""
-        if self._pattern is None:
-            return text
-        originals = {mask: escape for escape, mask in self._masks.items()}
-        return self._pattern.sub(lambda match: originals[match.group()], text)
+        halves = self._halves
+        return _MASK.sub(lambda found: halves.get(found[0], found[0]), text) if halves else text
+
+    def shows_half(self, value: str) -> bool:
+        """Whether a decoded string holds what stands for half a character."""
+        return _PRIVATE_CHARACTER.search(value) is not None and not self._characters.isdisjoint(value)
 
     def reveal(self, value: str) -> str:
         """A decoded string as rules see it: U+FFFD for half a character, and the JSON token kept for a copy."""
-        if not any(character in value for character in self._shown):
+        if not self.shows_half(value):
             return value
-        text = SourceText(value.translate({ord(character): "\ufffd" for character in self._shown}))
-        escapes = {ord(chr(int(mask[2:], 16))): escape.decode() for escape, mask in self._masks.items()}
-        parts = (escapes.get(ord(c)) or orjson.dumps(c).decode()[1:-1] for c in value)
-        text.token = ('"' + "".join(parts) + '"').encode()
+        text = SourceText(value.translate(self._shown))
+        of_character = self._of_character
+        text.token = _PRIVATE_BYTES.sub(lambda found: of_character.get(found[0], found[0]), orjson.dumps(value))
         return text
 
 
 def mask_lone_surrogates(data: bytes, source: bytes, masking: Masking | None) -> tuple[bytes, Masking | None]:
     """`data` with its lone surrogates masked; the masking is None where the text has none.
 
-    `source` is the text of the document that the data belong to, `masking` the one that it has already.
+    `source` is the text of the document that the data belong to, `masking` the one that it has already. Raises
+    `TooManyHalves`.
     """
     pieces: list[bytes] = []
     position = 0
-    escapes = list(_ESCAPE.finditer(data))
-    index = 0
-    while index < len(escapes):
-        escape = escapes[index]
-        index += 1
-        unit = escape.group(1)
-        if unit is None or not 0xD800 <= (code := int(unit, 16)) <= 0xDFFF:
+    for found in _SURROGATE.finditer(data):
+        if found["half"] is None:
             continue
-        if code < 0xDC00 and index < len(escapes):
-            follower = escapes[index]
-            low = follower.group(1)
-            if follower.start() == escape.end() and low is not None and 0xDC00 <= int(low, 16) <= 0xDFFF:
-                index += 1
-                continue
         masking = masking or Masking(source)
-        pieces += (data[position : escape.start()], masking.mask(escape.group()))
-        position = escape.end()
+        start = found.end() - _ESCAPE_SIZE
+        pieces += (data[position:start], masking.mask(data[start : found.end()]))
+        position = found.end()
     if not pieces:
         return data, masking
     pieces.append(data[position:])

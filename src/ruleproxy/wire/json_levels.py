@@ -3,9 +3,7 @@
 A value that is only carried from one place to another must not be read and written again: `1e5`, integers
 past 64 bits, escapes and the order of keys would come out otherwise. msgspec reads a level that way, and
 it checks the whole text while it skips. It does refuse one thing that JSON allows and real bodies
-contain: the escape of half a surrogate pair (`\\ud83d` alone). Such escapes are swapped for stand-ins of
-the private use area, which the text does not contain, before the level is opened, and swapped back in
-what was found.
+contain, the escape of half a surrogate pair (`\\ud83d` alone): such escapes are masked while a level is opened.
 """
 
 from __future__ import annotations
@@ -16,14 +14,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-_ESCAPE = re.compile(
-    rb"\\\\"
-    rb"|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    rb"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
-    rb"|\\."
-)
-_PRIVATE_ESCAPE = re.compile(rb"\\u[ef][0-9a-f]{3}")
-_PRIVATE_USE_AREA = range(0xE000, 0xF900)
+from ruleproxy.messages.surrogates import Masking, TooManyHalves, mask_lone_surrogates
 
 _INSIDE_OF_STRING = (
     rb"(?:"
@@ -51,14 +42,14 @@ def open_object(text: bytes) -> dict[str, bytes]:
     try:
         return {key: bytes(value) for key, value in _OBJECT.decode(text).items()}
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        masked, stand_ins = _mask(text, error)
+        masked, masking = _mask(text, error)
     try:
         members = _OBJECT.decode(masked)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise BadJsonError(_reason(error)) from error
-    if any(stand_in in write_string(key, ascii_only=True) for key in members for stand_in in stand_ins):
+    if any(map(masking.shows_half, members)):
         raise BadJsonError("a key contains half a surrogate pair")
-    return {key: _unmask(bytes(value), stand_ins) for key, value in members.items()}
+    return {key: masking.unmask(bytes(value)) for key, value in members.items()}
 
 
 def open_list(text: bytes) -> list[bytes]:
@@ -66,9 +57,9 @@ def open_list(text: bytes) -> list[bytes]:
     try:
         return [bytes(element) for element in _LIST.decode(text)]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        masked, stand_ins = _mask(text, error)
+        masked, masking = _mask(text, error)
     try:
-        return [_unmask(bytes(element), stand_ins) for element in _LIST.decode(masked)]
+        return [masking.unmask(bytes(element)) for element in _LIST.decode(masked)]
     except (msgspec.MsgspecError, RecursionError) as error:
         raise BadJsonError(_reason(error)) from error
 
@@ -115,19 +106,12 @@ def _reason(error: Exception) -> str:
     return "nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 
-def _mask(text: bytes, error: Exception) -> tuple[bytes, dict[bytes, bytes]]:
-    """The text with stand-ins, and what each stands for. Raises BadJsonError where that is no remedy."""
-    halves = {found["half"] for found in _ESCAPE.finditer(text)} - {None}
-    taken = set(_PRIVATE_ESCAPE.findall(text))
-    free = (escape for code in _PRIVATE_USE_AREA if (escape := b"\\u%04x" % code) not in taken)
-    stand_ins = dict(zip(free, sorted(halves), strict=False))
-    if not halves or len(stand_ins) < len(halves):
+def _mask(text: bytes, error: Exception) -> tuple[bytes, Masking]:
+    """The text with stand-ins, and what they stand for. Raises BadJsonError where that is no remedy."""
+    try:
+        masked, masking = mask_lone_surrogates(text, text, None)
+    except TooManyHalves as too_many:
+        raise BadJsonError(str(too_many)) from error
+    if masking is None:
         raise BadJsonError(_reason(error)) from error
-    of_half = {half: stand_in for stand_in, half in stand_ins.items()}
-    return _ESCAPE.sub(lambda found: of_half.get(found["half"], found[0]), text), stand_ins
-
-
-def _unmask(text: bytes, stand_ins: dict[bytes, bytes]) -> bytes:
-    for stand_in, half in stand_ins.items():
-        text = text.replace(stand_in, half)
-    return text
+    return masked, masking
