@@ -39,7 +39,7 @@ when request.method == "POST" then
 end
 
 """
-BODY = {"model": "m", "first_extra": 1, "second_extra": 2}
+BODY = {"model": "m", "first_extra": 1, "second_extra": 2, "tolerated": 3}
 
 
 def answer(request: ReceivedRequest) -> Script:
@@ -85,10 +85,10 @@ def test_every_attempt_is_recorded_and_tried(folder: Path, upstream: RecordingUp
     [source] = find_captures(folder / "captures")
     assert "AKIA" not in source.file.read_text()
     capture = source.read()
-    assert [json.loads(attempt.sent.body) for attempt in capture.attempts] == [
+    assert [json.loads(attempt.sent.body) for attempt in capture.answered] == [
         json.loads(request.body) for request in upstream.requests
     ]
-    assert [attempt.response.status for attempt in capture.attempts if attempt.response] == [400, 400, 200]
+    assert [attempt.response.status for attempt in capture.answered if attempt.response] == [400, 400, 200]
     assert capture.response is not None
     assert capture.response.status == 200
 
@@ -96,7 +96,7 @@ def test_every_attempt_is_recorded_and_tried(folder: Path, upstream: RecordingUp
     assert tried.returncode == 0, tried.stdout
     [accepted] = (folder / "captures").glob("*.accepted.json")
     outcome = json.loads(accepted.read_text())
-    assert outcome["sent"]["body"] == {"model": "m"}
+    assert outcome["sent"]["body"] == {"model": "m", "tolerated": 3}
     assert (outcome["answer"]["status"], outcome["answer"]["body"]) == (200, got.json())
     assert "x-ruleproxy-retries: 2" in outcome["answer"]["headers"]
 
@@ -144,3 +144,41 @@ def test_more_often_than_was_recorded_is_not_known(folder: Path, upstream: Recor
         httpx.post(f"{proxy.url}/v1/messages", json=BODY, timeout=30)
     done = run_ruleproxy(folder, "test", "never", "--captures", "captures")
     assert "what comes back is not known: it is sent again, and what came back then was not recorded" in done.stdout
+
+
+def test_a_test_is_given_what_came_back(folder: Path, upstream: RecordingUpstream) -> None:
+    """A `test` block takes request and answers from the capture, every one in order; what comes after is literal."""
+    with server_process(folder, upstream.url, "--record", "captures") as proxy:
+        httpx.post(f"{proxy.url}/v1/messages", json=BODY, timeout=30)
+    [source] = find_captures(folder / "captures")
+    name = f"../captures/{source.file.name}"
+    (folder / "rules/20-tests.rules").write_text(f"""\
+test "as it was"
+  given request from "{name}"
+  given response from "{name}"
+  expect retried 2
+  expect response.status == 200
+  expect response.body.id == "msg_1"
+end
+
+test "one more"
+  given request from "{name}"
+  given response {{ status = 400, body = {{ error = {{ message = "tolerated: Extra inputs" }} }} }}
+  given response from "{name}"
+  expect retried 3
+  expect request.body == {{ model = "m" }}
+end
+""")
+    done = run_ruleproxy(folder, "test", "rules")
+    assert done.returncode == 0, done.stdout
+    (folder / "captures/bare.json").write_text('{"request": {"method": "GET", "path": "/"}}')
+    (folder / "rules/20-tests.rules").write_text("""\
+test "nothing"
+  given request from "../captures/bare.json"
+  given response from "../captures/bare.json"
+  expect response.status == 200
+end
+""")
+    done = run_ruleproxy(folder, "test", "rules")
+    assert done.returncode == 1
+    assert "rules/20-tests.rules:3:3: rules/../captures/bare.json: nothing came back in this capture" in done.stdout

@@ -115,13 +115,13 @@ class Capture:
     earlier: tuple[CapturedAttempt, ...] = ()
 
     @property
-    def attempts(self) -> tuple[CapturedAttempt, ...]:
-        """Every time that something was sent and what came of it is known. What went out is what came, where nothing
-        says otherwise.
+    def answered(self) -> tuple[CapturedAttempt, ...]:
+        """Every time that something was sent and something came back, or a failure. What went out is what came, where
+        nothing says otherwise.
         """
-        if self.response is None and self.failure is None:
-            return self.earlier
-        return *self.earlier, CapturedAttempt(self.sent or self.request, self.response, self.failure)
+        last = CapturedAttempt(self.sent or self.request, self.response, self.failure)
+        attempts = (*self.earlier, last)
+        return tuple(one for one in attempts if one.response is not None or one.failure is not None)
 
 
 def _without_coding(headers: Headers, decoded: str) -> Headers:

@@ -43,12 +43,11 @@ class Condition:
 
     def holds(self, capture: Capture) -> bool:
         """Whether a capture fits. A condition that fails, as rules may at run time, does not hold."""
-        attempts = capture.attempts
         exchange = Exchange(self._ruleset, capture.request.to_message(), self._upstreams)
-        if len(attempts) == len(capture.earlier):
+        if capture.response is None and capture.failure is None:
             exchange.begin()
         else:
-            drive(exchange, [recorded_answer(attempts[-1])])
+            drive(exchange, [recorded_answer(capture.answered[-1])])
         return any(outcome.verdict == "matched" for done in exchange.outcomes.values() for outcome in done)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import quote, urlencode
 
+from ruleproxy.captures.capture import Capture
 from ruleproxy.captures.reading import BadCapture, read_capture
 from ruleproxy.engine.compiling import evaluate_constant
 from ruleproxy.engine.events import Event, FailureKind, UpstreamFailed
@@ -20,7 +21,7 @@ from ruleproxy.language.suggestions import find_nearest
 from ruleproxy.messages.message import Headers, Request, Response
 from ruleproxy.messages.upstreams import Upstream
 from ruleproxy.messages.values import EditRefused, encode
-from ruleproxy.rehearsal.answers import answer_with, answer_with_stream
+from ruleproxy.rehearsal.answers import answer_with, answer_with_stream, recorded_answer
 from ruleproxy.wire.sse import encode_event
 
 DEFAULT_UPSTREAM = "https://upstream.example"
@@ -77,6 +78,8 @@ def read_given(test: RuleTest, origins: Sequence[str]) -> Given:
                 request = read_capture_request(test, given) if given.capture is not None else _read_request(test, given)
             case "upstream":
                 upstreams.append(_read_upstream(test, given))
+            case "response" if given.capture is not None:
+                answers += read_capture_answers(test, given)
             case "response":
                 answers.append(answer_with(_read_response(test, given)))
             case "events":
@@ -104,9 +107,24 @@ def declare(upstreams: Sequence[Upstream], origins: Iterable[str]) -> tuple[Upst
 
 def read_capture_request(test: RuleTest, given: syntax.Given) -> Request:
     """The request of a capture file, which is named relative to the rules file. Raises `BadTest`."""
+    return _read_capture(test, given).request.to_message()
+
+
+def read_capture_answers(test: RuleTest, given: syntax.Given) -> list[tuple[Event, ...]]:
+    """What came back in a capture, as often as something was sent: whole answers, streams, failures.
+
+    Raises `BadTest`, also where nothing did.
+    """
+    answers = [recorded_answer(attempt) for attempt in _read_capture(test, given).answered]
+    if not answers:
+        raise BadTest(given.span, f"{folder_of(test) / (given.capture or '')}: nothing came back in this capture")
+    return answers
+
+
+def _read_capture(test: RuleTest, given: syntax.Given) -> Capture:
     assert given.capture is not None
     try:
-        return read_capture(folder_of(test) / given.capture).request.to_message()
+        return read_capture(folder_of(test) / given.capture)
     except BadCapture as error:
         raise BadTest(given.span, str(error)) from None
 
@@ -211,7 +229,9 @@ def _read_object(test: RuleTest, given: syntax.Given) -> dict[str, Any]:
 
 def _evaluate(test: RuleTest, given: syntax.Given) -> Any:
     if given.table is None:
-        raise BadTest(given.span, f"given {given.subject.text} takes a table; only a request comes from a capture")
+        raise BadTest(
+            given.span, f"given {given.subject.text} takes a table; requests and responses come from captures"
+        )
     try:
         return evaluate_constant(given.table, test.constants, load_vocabulary(), test.parameters)
     except CannotCompile as error:

@@ -42,9 +42,8 @@ class RecordedAnswers:
 def read_attempts(capture: Capture) -> Sequence[Attempt]:
     """The attempts of a capture of which something came back."""
     attempts: list[Attempt] = []
-    for attempt in capture.attempts:
-        if attempt.response is not None or attempt.failure is not None:
-            sent = attempt.sent.to_message()
-            went = Outgoing(sent.method, sent.target, sent.headers, sent.body, attempt.sent.origin)
-            attempts.append((went, recorded_answer(attempt)))
+    for attempt in capture.answered:
+        sent = attempt.sent.to_message()
+        went = Outgoing(sent.method, sent.target, sent.headers, sent.body, attempt.sent.origin)
+        attempts.append((went, recorded_answer(attempt)))
     return attempts

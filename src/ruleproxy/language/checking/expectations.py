@@ -33,6 +33,9 @@ SUBJECTS: Mapping[str, Mapping[str, Type]] = {
 
 ALL_SUBJECTS = ("request", "response", "events", "failure", "upstream", "parameters")
 
+RECORDED = ("request", "response")
+"""What can be given from a capture."""
+
 RULE_VERDICTS = frozenset({"changed", "matched", "unmatched", "shadowed", "failed", "unreached", "stopped_by"})
 """What is said of a rule by name."""
 
@@ -69,9 +72,11 @@ def check_given(scope: Scope, given: syntax.Given) -> None:
         offer = did_you_mean(subject.text, ALL_SUBJECTS) or (f"one of: {', '.join(ALL_SUBJECTS)}",)
         scope.findings.add("RP201", f"unknown subject `{subject.text}`", subject.span, help=offer)
     if given.table is None:
-        if subject.text in ALL_SUBJECTS and subject.text != "request":
-            message = f"`given {subject.text}` takes a table: only a request comes from a capture"
-            scope.findings.add("RP302", message, given.span, help=f"given {subject.text} {{ … }}")
+        if subject.text in ALL_SUBJECTS and subject.text not in RECORDED:
+            message = f"`given {subject.text}` takes a table: a request and a response come from captures"
+            recorded = subject.text in ("events", "failure")
+            shown = f'given response from "{given.capture}"' if recorded else f"given {subject.text} {{ … }}"
+            scope.findings.add("RP302", message, given.span, help=shown)
         return
     before, scope.stage = scope.stage, "file"
     type_expression(scope, given.table)
