@@ -15,6 +15,7 @@ from urllib.parse import unquote_to_bytes
 import orjson
 
 from ruleproxy.captures.capture import Capture, CapturedAttempt, CapturedFailure, CapturedRequest, CapturedResponse
+from ruleproxy.captures.frame_masking import holds_frames, mask_frames
 from ruleproxy.captures.masking import Masker
 from ruleproxy.captures.named_values import find_named, skip_scheme
 from ruleproxy.captures.secret_names import is_secret_header, is_secret_parameter
@@ -79,14 +80,26 @@ def _mask_response(
     before_masked: CapturedResponse | None = None,
 ) -> CapturedResponse:
     # Most answers are passed on as they came: their events, which are most of the work, are looked at once.
-    if before is not None and before_masked is not None and response.events == before.events:
-        events = before_masked.events
+    events, body = None, b""
+    if (
+        before is not None
+        and before_masked is not None
+        and (response.events, response.body)
+        == (
+            before.events,
+            before.body,
+        )
+    ):
+        events, body = before_masked.events, before_masked.body
+    elif response.events is not None:
+        events = mask_events(response.events, masker)
     else:
-        events = None if response.events is None else mask_events(response.events, masker)
+        framed = holds_frames(response.body)
+        body = mask_frames(response.body, masker) if framed else masker.mask_body(response.body)
     return replace(
         response,
         headers=mask_headers(response.headers, masker),
-        body=masker.mask_body(response.body),
+        body=body,
         events=events,
     )
 
