@@ -147,6 +147,34 @@ def test_a_rule_signs_where_no_setting_does(tmp_path: Path, upstream: RecordingU
     assert request.values(b"x-amz-security-token") == [b"token-made-up"]
 
 
+def test_a_pack_that_converts_is_signed(tmp_path: Path, upstream: RecordingUpstream) -> None:
+    """As docs/clients.md says: Anthropic's client, Bedrock's request, the credentials of this machine alone."""
+    (tmp_path / "rules").mkdir()
+    use = f'use "ruleproxy/messages-to-bedrock" with {{ url = "{upstream.url}", models = {{ asked = "{MODEL}" }} }}'
+    (tmp_path / "rules" / "a.rules").write_text(f"edition 1\n\n{use}\n")
+    settings = f'[upstreams.default]\nurl = "{upstream.url}"\nsign = "aws"\nregion = "eu-west-1"\n'
+    headers = [b"Authorization: Bearer clients-own", b"anthropic-version: 2023-06-01", b"anthropic-beta: a-1"]
+    with (
+        server_process(tmp_path, upstream.url, settings=settings, environment=ENVIRONMENT) as server,
+        RawClient(server.port) as client,
+    ):
+        answer = client.ask(
+            b"/v1/messages?beta=true", b'{"model":"asked","max_tokens":1,"messages":[]}', headers=headers
+        )
+    assert (answer.status, answer.body) == (200, ANSWER)
+    request = upstream.requests[-1]
+    target = MODEL.replace(":", "%3A").encode()
+    assert request.request_line == b"POST /model/%s/invoke HTTP/1.1" % target
+    assert orjson.loads(request.body) == {
+        "max_tokens": 1,
+        "messages": [],
+        "anthropic_version": "bedrock-2023-05-31",
+        "anthropic_beta": ["a-1"],
+    }
+    assert verify(request)["key"] == KEY
+    assert b"clients-own" not in request.head
+
+
 @pytest.mark.parametrize(
     ("environment", "message"),
     [

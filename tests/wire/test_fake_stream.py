@@ -273,3 +273,17 @@ def test_compactions_are_told_by_a_delta() -> None:
     _, (_, start), (_, delta), *_ = read(fake_stream(body(message(block))))
     assert start["content_block"] == block | {"content": None}
     assert delta["delta"] == {"type": "compaction_delta", "content": "so \u00e9 far"}
+
+
+def test_a_faked_event_is_one_line_for_every_reader() -> None:
+    """Whatever Unicode calls a line end is one to some clients, in texts and in inputs."""
+    told = "a\x85b\u2028c\u2029d"
+    events = fake_stream(
+        body(
+            message({"type": "text", "text": told}, {"type": "tool_use", "id": "t", "name": "n", "input": {"a": told}})
+        )
+    )
+    assert all(len(event.data.decode().splitlines()) == 1 for event in events)
+    deltas = [data["delta"] for kind, data in read(events) if kind == "content_block_delta"]
+    assert deltas[0]["text"] == told
+    assert json.loads(deltas[1]["partial_json"]) == {"a": told}

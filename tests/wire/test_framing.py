@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from ruleproxy.wire.bedrock import KEEP_ALIVE, encode_chunk, encode_exception
@@ -152,3 +154,13 @@ def test_an_error_in_a_stream_as_each_client_reads_it(framing: Framing, api: Api
 def test_what_keeps_a_connection_alive(framing: Framing, api: Api, expected: bytes) -> None:
     """And is no event of the format, or one that it knows."""
     assert framing.encode_waiting(api) == expected
+
+
+def test_a_frame_becomes_one_line_for_every_reader() -> None:
+    """httpx splits lines wherever Unicode ends one, and litellm reads streams by it."""
+    data = DELTA.replace(b"hi", "a\x85b\u2028c\u2029d".encode())
+    carried = carry(encode_chunk(data), AWS_EVENT_STREAM, SERVER_SENT_EVENTS)
+    assert len(carried.decode().splitlines()) == 3
+    (item,) = decode(SERVER_SENT_EVENTS, carried)
+    assert isinstance(item, StreamEvent)
+    assert json.loads(item.data) == json.loads(data)

@@ -22,6 +22,7 @@ from ruleproxy.wire.json_levels import (
     write_object,
     write_string,
 )
+from ruleproxy.wire.sse import write_in_one_line
 from ruleproxy.wire.whole import NotAMessageError, read_whole
 
 DONE = StreamEvent("", b"[DONE]")
@@ -57,7 +58,7 @@ def fake_chat(body: bytes, *, model: str = "", counts: bool = False, delta_size:
 
 
 def _event(data: dict[str, bytes]) -> StreamEvent:
-    return StreamEvent("", write_object(data).replace(b"\r", b" ").replace(b"\n", b" "))
+    return StreamEvent("", write_in_one_line(write_object(data)))
 
 
 def _open_choices(fields: dict[str, bytes]) -> list[dict[str, bytes]]:

@@ -31,6 +31,7 @@ from ruleproxy.wire.json_levels import (
     write_object,
     write_string,
 )
+from ruleproxy.wire.sse import write_in_one_line
 
 DELTA_SIZE = 4096
 """Characters of one delta (an escape counts as one)."""
@@ -66,7 +67,7 @@ def _event(data: dict[str, bytes]) -> StreamEvent:
     kind = read_string(data["type"])
     assert kind is not None
     # Values keep the upstream's spacing; a line end in it would take several `data:` lines to say.
-    return StreamEvent(kind, write_object(data).replace(b"\r", b" ").replace(b"\n", b" "))
+    return StreamEvent(kind, write_in_one_line(write_object(data)))
 
 
 def _read_usage(message: WholeMessage) -> dict[str, bytes]:

@@ -55,7 +55,10 @@ class Framing:
 
     def encode_foreign(self, item: StreamEvent | Filler) -> bytes:
         """The bytes of what was decoded from another framing."""
-        return self._filler(item.raw) if isinstance(item, Filler) else self._new(item.type, item.data)
+        if isinstance(item, Filler):
+            return self._filler(item.raw)
+        one_line = self is SERVER_SENT_EVENTS and item.data[:1] == b"{"
+        return self._new(item.type, sse.write_in_one_line(item.data) if one_line else item.data)
 
     def encode_error(self, api: Api, kind: str, message: str) -> bytes:
         """An error as the last event of a stream to a client of this format; `kind` is an Anthropic error type."""

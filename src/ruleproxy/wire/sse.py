@@ -43,6 +43,18 @@ def encode_event(type: str, data: bytes) -> bytes:  # noqa: A002 (the field's ow
     return head + b"data: " + data + b"\n\n"
 
 
+def write_in_one_line(text: bytes) -> bytes:
+    """A JSON text as every reader takes it for one line.
+
+    Some split streams wherever Unicode ends a line (httpx's `iter_lines`, which litellm 1.106 reads by): within a
+    string, and nowhere else in JSON, such a character may stand, and be an escape as well.
+    """
+    text = text.replace(b"\r", b" ").replace(b"\n", b" ")
+    for character in "\x85\u2028\u2029":
+        text = text.replace(character.encode(), b"\\u%04x" % ord(character))
+    return text
+
+
 def encode_comment(text: str) -> bytes:
     """A comment, which every reader skips; `text` is one line."""
     if "\n" in text or "\r" in text:
