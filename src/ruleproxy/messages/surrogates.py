@@ -104,3 +104,8 @@ def mask_lone_surrogates(data: bytes, source: bytes, masking: Masking | None) ->
         return data, masking
     pieces.append(data[position:])
     return b"".join(pieces), masking
+
+
+def replace_halves(text: bytes) -> bytes:
+    """A JSON text with U+FFFD in place of each escape of half a surrogate pair, for who only looks at it."""
+    return _SURROGATE.sub(lambda found: found[0][:-_ESCAPE_SIZE] + rb"\ufffd" if found["half"] else found[0], text)

@@ -64,11 +64,6 @@ def open_list(text: bytes) -> list[bytes]:
         raise BadJsonError(_reason(error)) from error
 
 
-def replace_halves(text: bytes) -> bytes:
-    """A JSON text with U+FFFD in place of each escape of half a surrogate pair, for who only looks at it."""
-    return _ESCAPE.sub(lambda found: b"\\ufffd" if found["half"] else found[0], text)
-
-
 def read_string(text: bytes | None) -> str | None:
     """The string that a JSON text spells; None where it is absent or something else."""
     if text is None or not text.startswith(b'"'):

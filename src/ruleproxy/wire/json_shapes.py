@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
-from ruleproxy.wire.json_levels import replace_halves
+from ruleproxy.messages.surrogates import replace_halves
 
 _Shape = TypeVar("_Shape")
 
