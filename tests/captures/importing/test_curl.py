@@ -27,6 +27,11 @@ COMMANDS = {
     "a token": 'curl --oauth2-bearer "tok en" URL/x | jq .',
     "a head": "curl -I URL/",
     "two parts": "curl URL/x -d a=1 --data b=2",
+    "marks of the shell": r"""curl 'URL/x?a=$b' -d "a\"b\$c\`d\\e \f" -d $'\x41\102\u0043' # done""",
+    "a line that goes on": 'curl URL/x -d "one \\\ntwo" \\\n  -H "X: #y" > /dev/null 2>&1',
+    "a password in the URL": "curl URL_OF_ME/x",
+    "a comment before": "# what it is for\n\ncurl URL/x --http1.1",
+    "braces": "curl -g 'URL/x?a={b,c}&d=[1-2]'",
     "a URL option": "$ curl --url URL/x/../y%2Fz",
 }
 
@@ -37,10 +42,11 @@ def test_it_is_what_curl_sends(name: str, tmp_path: Path) -> None:
     """The request that is read is the request that curl sends, but for the order and the version of curl."""
     (tmp_path / "body.json").write_bytes(b'{"a":\n 1}\n')
     with recording_upstream() as upstream:
-        text = COMMANDS[name].replace("URL", upstream.url)
+        text = COMMANDS[name].replace("URL_OF_ME", upstream.url.replace("//", "//me:s%21cret@"))
+        text = text.replace("URL", upstream.url)
         assert looks_like_curl(text)
         made = read_curl(text, tmp_path)
-        plain = text.removeprefix("$ ").partition(" | ")[0]
+        plain = text.removeprefix("$ ").partition(" | ")[0].partition(" # ")[0].partition(" > ")[0]
         # curl resolves dot segments unless it is told not to; a capture keeps what was typed.
         command = plain.replace("curl", "curl --path-as-is --max-time 10", 1) + " -o answer --silent"
         subprocess.run(["bash", "-c", command], cwd=tmp_path, check=True, timeout=30)
@@ -76,6 +82,14 @@ def test_it_is_what_curl_sends(name: str, tmp_path: Path) -> None:
         ("curl 'https://a.example", "cannot be read"),
         ('curl "https://a.example" ^\n -H ^"a: b^"', "bash"),
         ("curl ftp://a.example/x", "no URL of http"),
+        ("curl https://a.example `\n -H 'a: b'", "PowerShell"),
+        ('curl https://a.example -d "$(cat x)"', "what a command says"),
+        ("curl https://a.example -G -d 'a=b c'", "has a space"),
+        ("curl 'https://a.example/[1-3]'", "several requests"),
+        ("curl 'https://a.example/{a,b}'", "several requests"),
+        ("curl https://a.example/\ncurl https://b.example/", "second request"),
+        ("curl https://a.example --next https://b.example", "second request"),
+        ("curl https://a.example -d @- <<EOF\n{}\nEOF\n", "standard input"),
         ("curl 'https://a.example:99999/'", "is no URL"),
     ],
 )

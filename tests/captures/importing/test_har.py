@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from ruleproxy.captures.capture import CapturedEvent, CapturedFailure
+from ruleproxy.captures.importing import read_foreign
 from ruleproxy.captures.importing.found import Broken, CannotImport, Found, Imported, LeftOut
 from ruleproxy.captures.importing.har import looks_like_har, read_har
 from support.recording_upstream import ReceivedRequest, Script, recording_upstream
@@ -120,6 +121,64 @@ def test_what_is_no_exchange_is_left_out_by_name() -> None:
         "'https://llm.corp.example/a b' has a space or a control character",
     ]
     assert problems[3].startswith("a body is no base64")
+
+
+def test_what_is_whole_of_a_har_that_broke_off() -> None:
+    """The entries before the break are read, and where it is is said."""
+    text = json.dumps({"log": {"entries": [entry(), entry(), entry()]}}).encode()
+    found = list(read_har(text[: len(text) - 300], lambda _: True))
+    assert [type(item) for item in found] == [Imported, Imported, Broken]
+    assert isinstance(found[2], Broken)
+    assert found[2].place == "/log/entries/2"
+    assert "not JSON from here on" in found[2].problem
+
+
+def test_what_is_of_a_wrong_type_is_named() -> None:
+    """Nothing that is there is taken for something that is not."""
+    answer = entry()["response"]
+    for changes, said in (
+        ({"response": [answer]}, "`response` is a list"),
+        ({"response": answer | {"status": "200"}}, "`status` is a text"),
+        ({"response": answer | {"status": True}}, "`status` is true"),
+        ({"request": entry()["request"] | {"postData": "a=b"}}, "`postData` is a text"),
+    ):
+        (found,) = read(entry(**changes))
+        assert found == Broken("/log/entries/0", said)
+    (found,) = read(entry(response=answer | {"status": 101}))
+    assert isinstance(found, LeftOut)
+    (found,) = read(entry(response=answer | {"content": {"text": "aGVs\nbG8=", "encoding": "BASE64"}}))
+    assert isinstance(found, Imported)
+    assert found.capture.response is not None
+    assert found.capture.response.body == b"hello"
+    parts = {"mimeType": "multipart/form-data; boundary=b", "params": [{"name": "a", "value": "1"}]}
+    (found,) = read(entry(request=entry()["request"] | {"postData": parts}))
+    assert isinstance(found, Imported)
+    assert (found.capture.request.body, "form in parts" in found.capture.request.withheld) == (b"", True)
+
+
+def test_byte_order_marks() -> None:
+    """UTF-8 and UTF-16 with a mark, as Windows writes them; what only says that it is UTF-16 is named."""
+    text = json.dumps({"log": {"entries": [entry()]}})
+    for written in (text.encode("utf-8-sig"), text.encode("utf-16"), b"\xfe\xff" + text.encode("utf-16-be")):
+        (found,) = read_foreign(written, Path(), lambda _: True)
+        assert isinstance(found, Imported)
+    with pytest.raises(CannotImport, match="not UTF-16"):
+        list(read_foreign(b"\xff\xfe\x00", Path(), lambda _: True))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\n", "an answer without the request"),
+        (b'{"info":{"schema":"https://schema.getpostman.com/x"},"item":[]}', "collection of Postman"),
+        (b"Invoke-WebRequest -Uri https://a.example", "copy it as cURL"),
+        (b'fetch("https://a.example")', "copy it as cURL"),
+    ],
+)
+def test_what_else_people_have_is_called_by_its_name(text: bytes, said: str) -> None:
+    """And they are told what to do instead."""
+    with pytest.raises(CannotImport, match=said):
+        list(read_foreign(text, Path(), lambda _: True))
 
 
 def test_urls_choose() -> None:

@@ -46,6 +46,15 @@ def test_an_absolute_target_says_where_to() -> None:
         (b"POST / HTTP/1.1\r\nno header\r\n\r\n", "line 2 is no header: 'no header'"),
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc", "not as long as it says"),
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "has no size"),
+        (b"POST / HTTP/1.1\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\nabc", "the content-length is '999"),
+        (b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}HTTP/1.1 200 OK\r\n", "more follows: 'HTTP/1.1 200 OK'"),
+        (b"POST / HTTP/1.1\r\nHost: h\r\n\r\n{}\r\n\r\nHTTP/1.1 200 OK\r\n", "more follows: 'HTTP/1.1 200 OK'"),
+        (b"GET /a HTTP/1.1\nHost: h\n\nGET /b HTTP/1.1\nHost: h\n\n", "more follows: 'GET /b HTTP/1.1'"),
+        (
+            b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX-T: y\r\n\r\nHTTP/1.1 200 OK\r\n",
+            "more follows: 'HTTP/1.1 200 OK'",
+        ),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", "'gzip, chunked' is not read"),
         (b"GET ftp://a/ HTTP/1.1\r\n\r\n", "no URL of http"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ def read_foreign(text: bytes, folder: Path, wanted: Callable[[str], bool]) -> It
 
     `wanted` chooses by URL among many exchanges. Raises CannotImport where nothing of the file can be used.
     """
+    text = _without_mark(text)
     if not text.strip():
         raise CannotImport("empty")
     if looks_like_har(text):
@@ -31,7 +33,23 @@ def read_foreign(text: bytes, folder: Path, wanted: Callable[[str], bool]) -> It
     raise CannotImport(_explain(text))
 
 
+def _without_mark(text: bytes) -> bytes:
+    # What Windows writes: UTF-8 with a byte order mark, and UTF-16.
+    if text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        try:
+            return text.decode("utf-16").encode()
+        except UnicodeError as error:
+            raise CannotImport(f"not UTF-16, as its first two bytes say: {error}") from None
+    return text.removeprefix(codecs.BOM_UTF8)
+
+
 def _explain(text: bytes) -> str:
+    if text.startswith(b"HTTP/"):
+        return "an answer without the request before it"
+    if b"schema.getpostman.com" in text[:4096] or b"__export_format" in text[:4096]:
+        return "a collection of Postman or Insomnia: copy a request of it as cURL, or export a HAR"
+    if text.lstrip().startswith((b"Invoke-WebRequest", b"$session", b"fetch(")):
+        return "a command for PowerShell or a browser's console: copy it as cURL (bash)"
     if b'"request"' in text[:4096] and text.lstrip().startswith(b"{"):
         return "a capture already, or some other JSON: a HAR has its entries in /log/entries"
     if b"7:version;" in text[:200] or (b":version;" in text[:4096] and b"~" in text[:20]):

@@ -8,14 +8,15 @@ import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote_plus
+from urllib.parse import quote_plus, unquote
 
 from ruleproxy.captures.capture import Capture, CapturedRequest
 from ruleproxy.captures.importing.found import CannotImport, encode_header, split_target, with_host
 from ruleproxy.messages.message import Headers
 from ruleproxy.wire.headers import strip_hop_by_hop
 
-_START: Final = re.compile(r"\s*(?:[$>#]\s+)?curl(?:\.exe)?\s")
+# Comments may come before it, and a prompt, also that of root.
+_START: Final = re.compile(r"\s*(?:#(?!\s*curl\s)[^\n]*\n\s*)*(?:[$>#]\s*)?curl(?:\.exe)?\s")
 
 _LONG: Final = {
     "-X": "--request",
@@ -27,6 +28,7 @@ _LONG: Final = {
     "-b": "--cookie",
     "-I": "--head",
     "-G": "--get",
+    "-g": "--globoff",
     "-F": "--form",
     "-T": "--upload-file",
     "--data-ascii": "--data",
@@ -34,13 +36,17 @@ _LONG: Final = {
 # What says nothing of the request: how curl goes about it, and what it prints.
 _SILENT_NAMES: Final = """
   -k --insecure -s --silent -S --show-error -L --location -v --verbose -i --include -N --no-buffer -f --fail
-  --fail-with-body -g --globoff --compressed -0 --http1.0 --http1.1 --http2 --no-keepalive -# --progress-bar -4 --ipv4
+  --fail-with-body --compressed -0 --http1.0 --http1.1 --http2 --no-keepalive -# --progress-bar -4 --ipv4
   -6 --ipv6 --path-as-is --tcp-nodelay --no-progress-meter --styled-output -O --remote-name -J
+  --http2-prior-knowledge --http3 --tlsv1 --tlsv1.0 --tlsv1.1 --tlsv1.2 --tlsv1.3 --ssl-no-revoke --ca-native -q
+  --disable --location-trusted --retry-all-errors --retry-connrefused --fail-early --no-progress-bar
+  --proxy-insecure --no-compressed --no-silent --no-location --no-insecure
 """
 _SILENT_NAMES_WITH_VALUE: Final = """
   -o --output -m --max-time --connect-timeout -w --write-out --retry --retry-delay --retry-max-time -x --proxy --cacert
   -E --cert --key --resolve --connect-to -c --cookie-jar -D --dump-header --max-redirs --interface --noproxy
   -U --proxy-user --capath --pass --limit-rate --trace --trace-ascii --stderr
+  --keepalive-time --proxy-header --doh-url --ciphers --dns-servers --happy-eyeballs-timeout-ms
 """
 _NAMES_WITH_VALUE: Final = """
   --request --header --data --data-raw --data-binary --data-urlencode --json --user --user-agent --referer --cookie
@@ -60,9 +66,13 @@ _ANSI: Final = {
     "a": "\a",
     "b": "\b",
     "e": "\x1b",
-    "0": "\0",
 }
-_ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{1,4}|U[0-9a-fA-F]{1,8}|x[0-9a-fA-F]{1,2}|[\s\S])")
+_ESCAPE: Final = re.compile(r"\\([0-7]{1,3}|u[0-9a-fA-F]{1,4}|U[0-9a-fA-F]{1,8}|x[0-9a-fA-F]{1,2}|[\s\S])")
+# What a backslash takes the meaning from between double quotation marks; a line that goes on is no more.
+_IN_QUOTES: Final = re.compile(r'\\(?:([$`"\\])|\r?\n)')
+_SUBSTITUTED: Final = re.compile(r"(?<!\\)(?:\\\\)*(?:\$\(|`)")
+_SHELL: Final = re.compile(r"\d*[<>]|[|&;#]")
+_SEVERAL: Final = re.compile(r"\[[0-9A-Za-z]+-[0-9A-Za-z]+(?::[0-9]+)?\]|\{[^{}]*,[^{}]*\}")
 _QUOTED: Final = re.compile(r"""'[^']*'|"(?:[^"\\]|\\[\s\S])*"|\$'((?:[^'\\]|\\[\s\S])*)'|\\\r?\n""")
 
 
@@ -92,6 +102,8 @@ def read_curl(text: str, folder: Path) -> Capture:
     if len(command.urls) != 1:
         raise CannotImport(f"a command of curl with {len(command.urls) or 'no'} URLs: one is expected")
     url = command.urls[0]
+    if not command.has("--globoff") and _SEVERAL.search(url) is not None:
+        raise CannotImport(f"curl makes several requests of {url[:200]!r}: one is expected (or --globoff)")
     target = split_target(url if "://" in url else f"http://{url}")
     body, content_type = _read_data(command, folder)
     path = target.path
@@ -99,7 +111,9 @@ def read_curl(text: str, folder: Path) -> Capture:
         path, body, content_type = _join_query(path, body), None, None
     if (query := command.last("--url-query")) is not None:
         path = _join_query(path, _encode_pair(query, folder))
-    headers = _read_headers(command, content_type)
+    if any(byte <= 0x20 or byte == 0x7F for byte in path):
+        raise CannotImport(f"{path[:200].decode('utf-8', 'replace')!r} has a space or a control character")
+    headers = _read_headers(command, content_type, _read_user(url))
     method = command.last("--request") or ("HEAD" if command.has("--head") else "GET" if body is None else "POST")
     if not method.isascii() or not method.isprintable() or " " in method:
         raise CannotImport(f"{method!r} is no method")
@@ -110,6 +124,8 @@ def read_curl(text: str, folder: Path) -> Capture:
 def _split(text: str) -> list[str]:
     if re.search(r"\^\s*\r?\n|\^\"", text):
         raise CannotImport("this is spelled for the command prompt of Windows: copy it as cURL (bash)")
+    if re.search(r"`[ \t]*\r?\n", text):
+        raise CannotImport("this is spelled for PowerShell: copy it as cURL (bash)")
     # What a POSIX shell does and shlex does not: $'…' with its escapes, and a line that goes on.
     plain = _QUOTED.sub(_respell, _START.sub("", text, count=1))
     try:
@@ -121,6 +137,11 @@ def _split(text: str) -> list[str]:
 def _respell(found: re.Match[str]) -> str:
     if found[0].startswith("$'"):
         return shlex.quote(_ESCAPE.sub(_unescape, found[1]))
+    if found[0].startswith('"'):
+        inner = found[0][1:-1]
+        if _SUBSTITUTED.search(inner):
+            raise CannotImport(f"the shell fills in what a command says: {inner[:80]!r}")
+        return shlex.quote(_IN_QUOTES.sub(r"\1", inner))
     return " " if found[0].startswith("\\") else found[0]
 
 
@@ -128,6 +149,8 @@ def _unescape(found: re.Match[str]) -> str:
     code = found[1]
     if code[0] in "uUx" and len(code) > 1:
         return chr(int(code[1:], 16))
+    if code.isdigit() and code.isascii():
+        return chr(int(code, 8) & 0xFF)
     return _ANSI.get(code, found[0])
 
 
@@ -135,15 +158,17 @@ def _read_options(words: list[str]) -> _Command:
     command = _Command()
     rest = iter(words)
     for word in rest:
-        if word in ("|", "||", "&&", ";", ">", ">>", "<"):
+        if _SHELL.match(word) is not None:
             break  # the shell's, not curl's
+        if word in ("curl", "--next", "-:"):
+            raise CannotImport("a second request begins: one is expected")
         if not word.startswith("-") or word == "-":
             command.urls.append(word)
             continue
         for name, value in _read_option(word):
             if name in _SILENT:
                 continue
-            if name in ("--head", "--get"):
+            if name in ("--head", "--get", "--globoff"):
                 command.options.append((name, ""))
                 continue
             if name not in _WITH_VALUE and name not in _SILENT_WITH_VALUE:
@@ -212,11 +237,18 @@ def _read_file(name: str, folder: Path) -> bytes:
         raise CannotImport(f"the body is in {folder / name}: {(error.strerror or str(error)).lower()}") from None
 
 
+def _read_user(url: str) -> str | None:
+    """The user and password that a URL has before its host, which curl sends as it sends those of `--user`."""
+    authority = re.split(r"[/?#]", url.partition("://")[2] or url, maxsplit=1)[0]
+    user, at, _ = authority.rpartition("@")
+    return unquote(user) + ("" if ":" in user else ":") if at else None
+
+
 def _join_query(path: bytes, query: bytes) -> bytes:
     return path + (b"&" if b"?" in path else b"?") + query
 
 
-def _read_headers(command: _Command, content_type: str | None) -> Headers:
+def _read_headers(command: _Command, content_type: str | None, user: str | None) -> Headers:
     headers: Headers = []
     removed: set[bytes] = set()
     for name, value in command.options:
@@ -245,6 +277,8 @@ def _read_headers(command: _Command, content_type: str | None) -> Headers:
                     raise CannotImport(f"the cookies are in a file, {value}: write them out")
                 headers.append(encode_header("Cookie", value))
     given = {name.lower() for name, _ in headers} | removed
+    if user is not None and b"authorization" not in given:
+        headers.append(encode_header("Authorization", f"Basic {base64.b64encode(user.encode()).decode()}"))
     own = [("User-Agent", "curl"), ("Accept", "application/json" if command.has("--json") else "*/*")]
     if content_type is not None:
         own.append(("Content-Type", content_type))

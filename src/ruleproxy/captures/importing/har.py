@@ -8,7 +8,8 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -32,6 +33,8 @@ from ruleproxy.captures.importing.found import (
 from ruleproxy.messages.message import Headers
 from ruleproxy.wire.headers import strip_hop_by_hop
 
+_ENTRIES: Final = re.compile(r'"entries"\s*:\s*\[\s*')
+_SEPARATOR: Final = re.compile(r"\s*,\s*")
 _UNLIMITED: Final = 1 << 62
 _NOT_OF_THE_WEB: Final = ("data:", "blob:", "about:", "file:", "chrome-extension:", "moz-extension:")
 
@@ -46,12 +49,24 @@ def read_har(text: bytes, wanted: Callable[[str], bool]) -> Iterator[Found]:
     """The exchanges of a HAR whose URL is wanted, in its order. Raises CannotImport where it is none."""
     try:
         har = _parse(text)
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
         raise CannotImport(f"not JSON: {error}") from None
+    except ValueError as error:
+        # A recording that broke off, mostly: what is whole of it can be used.
+        whole = list(_parse_entries(text))
+        if not whole:
+            raise CannotImport(f"not JSON: {error}") from None
+        yield from _read_entries(whole, wanted)
+        yield Broken(f"/log/entries/{len(whole)}", f"not JSON from here on: {error}")
+        return
     log = har.get("log") if isinstance(har, dict) else None
     entries = log.get("entries") if isinstance(log, dict) else None
     if not isinstance(entries, list):
         raise CannotImport("no HAR: there is no list /log/entries")
+    yield from _read_entries(entries, wanted)
+
+
+def _read_entries(entries: Iterable[Any], wanted: Callable[[str], bool]) -> Iterator[Found]:
     for number, entry in enumerate(entries):
         place = f"/log/entries/{number}"
         try:
@@ -68,6 +83,22 @@ def _parse(text: bytes) -> Any:
     except orjson.JSONDecodeError:
         # Tools write half surrogate pairs for bytes that are no text, and the standard library reads them.
         return json.loads(text.decode("utf-8-sig"))
+
+
+def _parse_entries(text: bytes) -> Iterator[Any]:
+    """The entries of a HAR that is no JSON as a whole, up to the first that is none itself."""
+    plain = text.decode("utf-8", "surrogateescape")
+    begin = _ENTRIES.search(plain)
+    decoder = json.JSONDecoder()
+    position = -1 if begin is None else begin.end()
+    while position >= 0:
+        try:
+            entry, end = decoder.raw_decode(plain, position)
+        except (ValueError, RecursionError):
+            return
+        yield entry
+        separator = _SEPARATOR.match(plain, end)
+        position = -1 if separator is None else separator.end()
 
 
 def _read_entry(entry: Any, place: str, wanted: Callable[[str], bool]) -> Found | None:
@@ -97,6 +128,9 @@ def _leave_out(entry: dict[str, Any], request: dict[str, Any], url: str) -> str 
         return "a web socket"
     if url.startswith(_NOT_OF_THE_WEB):
         return "no request of the web"
+    response = entry.get("response")
+    if isinstance(response, dict) and response.get("status") == 101:
+        return "a web socket, or another protocol from there on"
     if entry.get("_fromCache"):
         return "from the browser's cache: nothing was sent"
     if request.get("method") == "CONNECT":
@@ -132,7 +166,9 @@ def _coding(headers: Headers) -> str:
 def _read_request_body(request: dict[str, Any]) -> tuple[bytes, str]:
     data = request.get("postData")
     size = request.get("bodySize")
-    if not isinstance(data, dict):
+    if not isinstance(data, dict | None):
+        raise CannotImport(f"`postData` is {describe(data)}")
+    if data is None:
         lost = isinstance(size, int) and size > 0
         return b"", f"the HAR says {size} bytes and does not have them" if lost else ""
     text = data.get("text")
@@ -141,17 +177,18 @@ def _read_request_body(request: dict[str, Any]) -> tuple[bytes, str]:
     params = data.get("params")
     if not isinstance(params, list):
         return b"", ""
-    if any(isinstance(pair, dict) and pair.get("fileName") for pair in params):
-        return b"", "a form with files: the HAR does not have its bytes"
+    multipart = str(data.get("mimeType", "")).lower().startswith("multipart/")
+    if multipart or any(isinstance(pair, dict) and pair.get("fileName") for pair in params):
+        return b"", "a form in parts: the HAR does not have its bytes"
     return urlencode([(_take(pair, "name", str), str(pair.get("value", ""))) for pair in params]).encode(), ""
 
 
 def _encode_text(text: str, encoding: Any, size: Any, *, size_is_sure: bool) -> bytes:
-    if encoding == "base64":
+    if isinstance(encoding, str) and encoding.lower() == "base64":
         try:
-            return base64.b64decode(text, validate=True)
+            return base64.b64decode("".join(text.split()), validate=True)
         except binascii.Error as error:
-            raise CannotImport(f"a body is no base64: {error}") from None
+            raise CannotImport(f"a body is no base64: {str(error).lower()}") from None
     if encoding not in (None, "", "utf-8"):
         raise CannotImport(f"a body has the unknown encoding {encoding!r}")
     # Bytes that are no UTF-8 stand as half surrogates; a half surrogate of the text's own cannot be told from one.
@@ -174,10 +211,16 @@ def _has_other_surrogates(text: str) -> bool:
 
 def _read_response(entry: dict[str, Any]) -> tuple[CapturedResponse | None, CapturedFailure | None]:
     response = entry.get("response")
-    if not isinstance(response, dict):
+    if not isinstance(response, dict | None):
+        raise CannotImport(f"`response` is {describe(response)}")
+    if response is None:
         return None, None
     status = response.get("status")
-    if not isinstance(status, int) or status == 0:
+    if isinstance(status, float) and status.is_integer():
+        status = int(status)
+    if status is not None and (isinstance(status, bool) or not isinstance(status, int)):
+        raise CannotImport(f"`status` is {describe(status)}")
+    if not status:
         # Browsers and proxies write so what never was answered.
         message = str(response.get("_error") or entry.get("_error") or "no answer was recorded")
         return None, CapturedFailure("reset", message)

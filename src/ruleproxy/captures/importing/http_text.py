@@ -16,6 +16,9 @@ _LINE: Final = re.compile(rb"\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+) +(\S+)(?: +HTTP/(\
 # Editors end files with a line break that is not the body's.
 _LAST_BREAK: Final = re.compile(rb"\r?\n\Z")
 _SIZE: Final = re.compile(rb"[0-9A-Fa-f]{1,15}")
+_MOST_DIGITS: Final = 15
+# The line that an answer or another request begins with.
+_NEXT: Final = re.compile(rb"\r?\n(?:HTTP/\d(?:\.\d)? \d{3}\b|[A-Z]{3,10} +\S+ +HTTP/\d)")
 _END_OF_HEAD: Final = re.compile(rb"\r?\n\r?\n")
 
 
@@ -66,19 +69,31 @@ def _read_header(line: bytes, number: int) -> tuple[bytes, bytes]:
 
 def _read_body(headers: Headers, body: bytes) -> bytes:
     named = {name.lower(): value.strip().lower() for name, value in headers}
-    if named.get(b"transfer-encoding") == b"chunked":
+    coding = named.get(b"transfer-encoding", b"")
+    if coding == b"chunked":
         return _unchunk(body)
+    if coding not in (b"", b"identity"):
+        raise CannotImport(f"the transfer-encoding {coding.decode('latin-1')!r} is not read here")
     length = named.get(b"content-length")
     if length is None:
+        if (after := _NEXT.search(b"\n" + body)) is not None:
+            raise CannotImport(_say_what_follows(body[after.start() :]))
         return _LAST_BREAK.sub(b"", body)
-    if not length.isdigit():
-        raise CannotImport(f"the content-length is {length.decode('latin-1')!r}")
+    if not length.isdigit() or len(length) > _MOST_DIGITS:
+        raise CannotImport(f"the content-length is {length[:40].decode('latin-1')!r}")
     size = int(length)
+    if _NEXT.match(b"\n" + body[size:].lstrip(b"\r\n")) is not None:
+        raise CannotImport(_say_what_follows(body[size:]))
     if body[size:].strip(b"\r\n"):
         raise CannotImport(f"the content-length says {size} bytes, and {len(body)} follow")
     if len(body) < size:
         raise CannotImport(f"the content-length says {size} bytes, and only {len(body)} follow")
     return body[:size]
+
+
+def _say_what_follows(text: bytes) -> str:
+    line = text.lstrip(b"\r\n").partition(b"\n")[0][:80].decode("utf-8", "replace").strip()
+    return f"one request is expected, and more follows: {line!r}"
 
 
 def _unchunk(body: bytes) -> bytes:
@@ -91,9 +106,12 @@ def _unchunk(body: bytes) -> bytes:
             raise CannotImport("the chunked body is damaged: a chunk has no size")
         size = int(digits, 16)
         if size == 0:
+            after = _END_OF_HEAD.search(b"\n" + rest)
+            if after is not None and rest[after.end() - 1 :].strip(b"\r\n"):
+                raise CannotImport(_say_what_follows(rest[after.end() - 1 :]))
             return b"".join(parts)
-        after = rest[size : size + 2]
-        if len(rest) < size or not after.startswith((b"\r\n", b"\n")):
+        line_end = rest[size : size + 2]
+        if len(rest) < size or not line_end.startswith((b"\r\n", b"\n")):
             raise CannotImport("the chunked body is damaged: a chunk is not as long as it says")
         parts.append(rest[:size])
         rest = rest[size:].partition(b"\n")[2]
