@@ -115,3 +115,47 @@ def test_github_shows_what_is_not_covered(work: Path) -> None:
         '"legs" is not covered', '"fails" is not covered', '"on answers" is not covered'
     ]  # fmt: skip
     assert done.returncode == 0
+
+
+DECIDES = """\
+rule "decides" on request
+when request.path == "/a" then
+  for tool in request.body.tools do
+    if tool.type == "custom" or (tool.type == nil and tool.name == "b") then
+      rewrite tool.seen = 1
+    elseif is_string(tool.description) then
+      local long = tool.description
+      rewrite tool.seen = 2
+    else
+      note "neither"
+    end
+  end
+end
+
+test "one"
+  given request { path = "/a", body = { tools = { { name = "b" }, { name = "c", description = "d" } } } }
+  expect changed "decides"
+end
+
+test "none"
+  given request { path = "/a" }
+  expect matched "decides"
+end
+"""
+
+
+def test_the_legs_of_an_if_count(work: Path) -> None:
+    """Those of `elseif` and within loops, too; rules do what they do unwatched."""
+    (work / "rules/a.rules").write_text(DECIDES)
+    assert run_ruleproxy(work, "check").returncode == 0
+    for options in ((), ("--captures", "captures.jsonl", "--jobs", "2")):
+        legs = covered(work, *options)["decides"]["legs"]
+        assert [(leg["text"], leg["true"], leg["false"]) for leg in legs] == [
+            ('tool.type == "custom"', 0, 2),
+            ("tool.type == nil", 2, 0),
+            ('tool.name == "b"', 1, 1),
+            ("is_string(tool.description)", 1, 0),
+        ]
+    done = run_ruleproxy(work, "test", "--coverage")
+    assert '      never true: tool.type == "custom"\n      never false: tool.type == nil\n' in done.stdout
+    assert "66.6 % covered: 1 of 1 rule acted, 5 of 8 outcomes of legs were seen" in done.stdout

@@ -39,6 +39,10 @@ from ruleproxy.language.source import Position, Source, Span
 _BODY = "request.body"
 
 
+Watch = Callable[[Span], Callable[[bool], bool]]
+"""Who sees what the legs of the `if`s of a rule come to: for a leg, what its value goes through."""
+
+
 @dataclass(slots=True)
 class CompiledRule:
     """A rule that runs. `applies` and `act` raise `EditRefused`; `place_of` tells where in the file that was."""
@@ -151,12 +155,12 @@ class RuleCompiler:
         self._vocabulary = vocabulary
         self._parameters = parameters
 
-    def compile(self, node: syntax.Rule, name: str) -> CompiledRule:
+    def compile(self, node: syntax.Rule, name: str, watch: Watch | None = None) -> CompiledRule:
         """One rule. Raises `CannotCompile` where the checker should have spoken, `EditRefused` for a bad literal."""
         flags = {flag.text for flag in node.flags}
         scope = Scope(self._constants, {}, {})
         expressions = Places(self._vocabulary, self._parameters, self._surroundings)
-        writer = _Writer(expressions, self._vocabulary, find_lessons(node, self.source, self._vocabulary))
+        writer = _Writer(expressions, self._vocabulary, find_lessons(node, self.source, self._vocabulary), watch)
         writer.line("def act(c):", node.span)
         writer.block(node.body, scope.inner(), depth=0)
         condition = None
@@ -261,13 +265,16 @@ def _filename(source: Source, node: syntax.Rule) -> str:
 class _Writer:
     """Python lines of one rule and the spans they came from."""
 
-    def __init__(self, expressions: Places, vocabulary: Vocabulary, lessons: Mapping[int, Lesson]) -> None:
+    def __init__(
+        self, expressions: Places, vocabulary: Vocabulary, lessons: Mapping[int, Lesson], watch: Watch | None
+    ) -> None:
         self.lines: list[str] = []
         self.spans: dict[int, Span] = {}
         self.probing = False
         self._expressions = expressions
         self._vocabulary = vocabulary
         self._lessons = lessons
+        self._watch = watch
 
     def line(self, text: str, span: Span, *, depth: int = -1, outer: bool = False) -> None:
         """One line of source, indented by depth."""
@@ -292,7 +299,7 @@ class _Writer:
                 scope.places.pop(node.name, None)
             case syntax.If():
                 for index, branch in enumerate(node.branches):
-                    condition = self._expressions.condition(branch.condition, scope)
+                    condition = self._decide(branch.condition, scope)
                     self.line(f"{'elif' if index else 'if'} {condition}:", branch.condition.span, depth=depth)
                     self.block(branch.body, scope.inner(), depth + 1)
                 if node.otherwise is not None:
@@ -302,6 +309,17 @@ class _Writer:
                 self._loop(node, scope, depth)
             case syntax.Action():
                 self._action(node, scope, depth)
+
+    def _decide(self, node: syntax.Expression, scope: Scope) -> str:
+        """The condition of an `if`, each leg of it watched where somebody does."""
+        match node:
+            case _ if self._watch is None or self.probing:
+                return self._expressions.condition(node, scope)
+            case syntax.Group(inner=inner):
+                return self._decide(inner, scope)
+            case syntax.Binary(operator="and" | "or" as operator):
+                return f"({self._decide(node.left, scope)} {operator} {self._decide(node.right, scope)})"
+        return f"{self._expressions.constant(self._watch(node.span))}({self._expressions.condition(node, scope)})"
 
     def _loop(self, node: syntax.For, scope: Scope, depth: int) -> None:
         values = self._expressions.fresh()

@@ -1,7 +1,8 @@
 """How much of the rules tests and captures reach: what each rule came to, and each leg of its condition both ways.
 
 Rules are watched from outside: a condition of several legs is evaluated leg by leg, as `and` and `or` do, with what
-each comes to noted. Nothing else of a rule is touched.
+each comes to noted; a rule with an `if` is compiled anew, so that what its legs come to is told. Nothing else of a rule
+is touched.
 """
 
 from __future__ import annotations
@@ -16,23 +17,25 @@ from ruleproxy.engine.exchange import Exchange
 from ruleproxy.engine.masking import mask_expression
 from ruleproxy.engine.ruleset import Ruleset
 from ruleproxy.engine.running import Verdict
+from ruleproxy.language import syntax
 from ruleproxy.language.counts import count
 
 
 @dataclass(slots=True)
 class LegCoverage:
-    """A leg of a condition: how often it was true, and how often false."""
+    """A leg of a condition, that of a rule or of an `if`: how often it was true, and how often false."""
 
     text: str
     true: int = 0
     false: int = 0
 
-    def note(self, value: bool) -> None:
-        """Once more."""
+    def note(self, value: bool) -> bool:
+        """Once more; gives the value."""
         if value:
             self.true += 1
         else:
             self.false += 1
+        return value
 
 
 @dataclass(slots=True)
@@ -117,14 +120,29 @@ class Coverage:
         seen = self._rules.setdefault(
             (rule.name, rule.place), RuleCoverage(rule.name, rule.place, rule.effects.verbs <= {"note"})
         )
+        known = iter(list(seen.legs))
+
+        def take(text: str) -> LegCoverage:
+            leg = next(known, None)
+            if leg is None:
+                seen.legs.append(leg := LegCoverage(mask_expression(text)))
+            return leg
+
+        rule = self._watch_condition(rule, take)
+        if not _decides(rule.node.body):
+            return rule
+        watched = rule.compiler.compile(
+            rule.node, rule.name, lambda span: take(" ".join(rule.source.slice(span).split())).note
+        )
+        return replace(rule, act=watched.act, spans=watched.spans)
+
+    @staticmethod
+    def _watch_condition(rule: CompiledRule, take: Callable[[str], LegCoverage]) -> CompiledRule:
         applies = rule.applies
         branch = None if rule.node.condition is None else rule.compiler.branch(rule.node.condition)
         if applies is None or branch is None or branch.leg is not None:
             return rule
-        legs = list(_legs(branch))
-        if not seen.legs:
-            seen.legs = [LegCoverage(mask_expression(leg.text)) for leg in legs]
-        notes = {id(leg): place for leg, place in zip(legs, seen.legs, strict=True)}
+        notes = {id(leg): take(leg.text) for leg in _legs(branch)}
 
         def watch(context: RunContext) -> bool:
             try:
@@ -135,6 +153,13 @@ class Coverage:
         return replace(rule, applies=watch)
 
 
+def _decides(statements: Iterable[syntax.Statement]) -> bool:
+    """Whether there is an `if`."""
+    return any(
+        isinstance(node, syntax.If) or (isinstance(node, syntax.For) and _decides(node.body)) for node in statements
+    )
+
+
 def _legs(branch: Branch) -> Iterator[Leg]:
     if branch.leg is not None:
         yield branch.leg
@@ -142,7 +167,7 @@ def _legs(branch: Branch) -> Iterator[Leg]:
         yield from _legs(part)
 
 
-def _evaluate(branch: Branch, context: RunContext, note: Callable[[Leg, bool], None]) -> bool:
+def _evaluate(branch: Branch, context: RunContext, note: Callable[[Leg, bool], object]) -> bool:
     if branch.leg is not None:
         value = branch.leg.holds(context)
         note(branch.leg, value)
