@@ -11,8 +11,10 @@ from typing import Any
 
 import msgspec
 
+from ruleproxy.wire.cut_json import close_json
 from ruleproxy.wire.events import StreamEvent
 from ruleproxy.wire.half_characters import compact_json, read_json, write_json
+from ruleproxy.wire.repair_stream_envelope import REASONS_OF_CUTS
 
 _APPENDED = {"text_delta": "text", "thinking_delta": "thinking", "signature_delta": "signature"}
 
@@ -125,5 +127,7 @@ class _Collected:
             try:
                 return {**block, "input": msgspec.Raw(compact_json(text))}
             except ValueError as error:
+                if index == max(self.blocks) and self._message().get("stop_reason") in REASONS_OF_CUTS:
+                    return {**block, "input": msgspec.Raw(compact_json(close_json(text)))}
                 raise CannotCollectError(f"the input of content.{index} is not JSON: {error}") from None
         return block
