@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -77,6 +79,34 @@ def test_lines(tmp_path: Path) -> None:
     broken, newer = (text.removeprefix(str(file)) for text in name_problems(file))
     assert broken.startswith(":3: not JSON: ")
     assert newer == ":4 at /version: version 9 is newer than what is read here (1)"
+
+
+def test_compressed_lines(tmp_path: Path) -> None:
+    """They are read like others, as far as they can be; one capture by itself is not, and says what is."""
+    text = b"".join(LINE % number + b"\n" for number in range(2000))
+    packed = gzip.compress(text)
+    (tmp_path / "all.jsonl.gz").write_bytes(packed)
+    assert [source.read().request.path for source in find_captures(tmp_path)] == [b"/%d" % n for n in range(2000)]
+    for broken, problem in (
+        (packed[: len(packed) // 2], r"not gzip, or broken behind line \d+: compressed file ended before .*"),
+        (text, "not gzip, or broken: not a gzipped file .*"),
+    ):
+        (tmp_path / "all.jsonl.gz").write_bytes(broken)
+        *_, last = name_problems(tmp_path)
+        assert re.fullmatch(f"all.jsonl.gz: {problem}", last)
+    (tmp_path / "all.jsonl.gz").unlink()
+    (tmp_path / "one.json").write_bytes(packed)
+    assert name_problems(tmp_path) == [
+        "one.json: not JSON, but gzip: only .jsonl.gz, .tar.gz and .tgz are read compressed"
+    ]
+
+
+def test_names_that_would_break_a_line(tmp_path: Path) -> None:
+    """Are shown in one line, whatever they hold."""
+    write_capture(tmp_path / "a\n\x1b[31m\u2028b.json", Capture(CapturedRequest("GET", b"/", [])))
+    [source] = find_captures(tmp_path)
+    assert source.name == f"{tmp_path}/a\\n\\x1b[31m\\u2028b.json"
+    assert source.read().request.path == b"/"
 
 
 def test_a_huge_line_is_passed_over_without_being_held(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -11,7 +13,7 @@ from ruleproxy.captures.archives import read_members
 from ruleproxy.captures.reading import SIZE_LIMIT
 from ruleproxy.captures.source import ACCEPTED_FOLDER, ACCEPTED_SUFFIX, Source, is_capture_name
 
-LINES: Final = (".jsonl", ".ndjson")
+LINES: Final = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
 ARCHIVES: Final = (".tar", ".tar.gz", ".tgz")
 
 
@@ -81,14 +83,21 @@ def open_file(file: Path, key: str) -> Iterator[Source]:
 
 
 def read_lines(file: Path, key: str, size_limit: int = SIZE_LIMIT) -> Iterator[Source]:
-    """The captures of a JSONL file, one a line. Raises OSError."""
-    with file.open("rb") as stream:
-        number = 0
-        while text := stream.readline(size_limit + 1):
-            number += 1
-            if len(text) > size_limit:
-                while text and not text.endswith(b"\n"):
-                    text = stream.readline(size_limit)
-                yield Source(f"{key}:{number}", file, number, problem=f"larger than {size_limit} bytes")
-            elif text.strip():
-                yield Source(f"{key}:{number}", file, number, data=text)
+    """The captures of a JSONL file, compressed or not, one a line; where its compression breaks off, that is the last.
+
+    Raises OSError.
+    """
+    number = 0
+    try:
+        with gzip.open(file) if file.name.endswith(".gz") else file.open("rb") as stream:
+            while text := stream.readline(size_limit + 1):
+                number += 1
+                if len(text) > size_limit:
+                    while text and not text.endswith(b"\n"):
+                        text = stream.readline(size_limit)
+                    yield Source(f"{key}:{number}", file, number, problem=f"larger than {size_limit} bytes")
+                elif text.strip():
+                    yield Source(f"{key}:{number}", file, number, data=text)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        where = f" behind line {number}" if number else ""
+        yield Source(key, file, problem=f"not gzip, or broken{where}: {str(error).lower()}")

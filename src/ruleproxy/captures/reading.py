@@ -62,6 +62,8 @@ def parse_capture(text: bytes, file: Path) -> Capture:
 
 
 def _say_not_json(text: bytes, error: orjson.JSONDecodeError) -> str:
+    if text.startswith(b"\x1f\x8b"):
+        return "not JSON, but gzip: only .jsonl.gz, .tar.gz and .tgz are read compressed"
     try:
         text.decode()
     except UnicodeDecodeError as undecodable:

@@ -41,8 +41,9 @@ class Source:
 
     @property
     def shown_file(self) -> str:
-        """Its file, for people: a name that is no UTF-8 with its bytes written out."""
-        return os.fsencode(self.file).decode("utf-8", "backslashreplace")
+        """Its file, for people: what is no UTF-8, or would break a line or colour a terminal, written out."""
+        shown = os.fsencode(self.file).decode("utf-8", "backslashreplace")
+        return shown if shown.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown)
 
     def read(self) -> Capture:
         """The capture. Raises `BadCapture`."""
