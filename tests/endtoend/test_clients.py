@@ -165,6 +165,18 @@ def test_a_collected_stream_that_fails_is_an_error_with_its_own_status(
         assert error.status_code == 429
 
 
+@pytest.mark.parametrize(("client", "status"), [("anthropic", 529), ("anthropic bedrock", 503), ("boto3", 503)])
+def test_an_error_that_is_made_here_has_a_status_that_the_client_knows(
+    servers: dict[str, ServerProcess], client: str, status: int
+) -> None:
+    """AWS's clients know no 529, and would not ask again."""
+    with pytest.raises(Exception, match="told so") as caught:
+        CLIENTS[client](servers["modes"].url, {"x-mode": "collect"}, "fail overloaded_error in the stream", False)
+    error: Any = caught.value
+    told = error.response["ResponseMetadata"]["HTTPStatusCode"] if client == "boto3" else error.status_code
+    assert told == status
+
+
 @pytest.mark.parametrize(
     ("client", "pack"),
     [

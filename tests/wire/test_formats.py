@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ruleproxy.wire.formats import api_of, error_body, error_status, error_type
+from ruleproxy.wire.formats import api_of, client_status, error_body, error_status, error_type
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,10 @@ def test_errors_have_the_shape_that_the_clients_of_a_format_read() -> None:
     assert anthropic == {"type": "error", "error": {"type": "api_error", "message": "no"}}
     assert json.loads(error_body("openai.chat", "api_error", "no"))["error"]["message"] == "no"
     assert json.loads(error_body("bedrock.invoke", "api_error", "no")) == {"message": "no"}
+
+
+@pytest.mark.parametrize(("status", "known"), [(529, 503), (401, 403), (429, 429), (413, 413)])
+def test_statuses_that_clients_of_aws_know(status: int, known: int) -> None:
+    """Those of the Anthropic API stay for everybody else."""
+    assert client_status("bedrock.invoke", status) == known
+    assert client_status("anthropic.messages", status) == client_status("unknown", status) == status

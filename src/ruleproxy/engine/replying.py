@@ -12,7 +12,7 @@ from ruleproxy.messages.journal import Journal
 from ruleproxy.messages.message import Headers, Request
 from ruleproxy.messages.values import NIL, Value, encode
 from ruleproxy.wire.compression import find_codings
-from ruleproxy.wire.formats import Api, api_of, error_body, error_headers
+from ruleproxy.wire.formats import Api, api_of, client_status, error_body, error_headers
 from ruleproxy.wire.framing import AWS_EVENT_STREAM, SERVER_SENT_EVENTS, Framing, expected_framing
 
 ENTITY = frozenset({b"content-type", b"content-length", b"content-encoding", b"etag", b"content-md5", b"digest"})
@@ -89,7 +89,7 @@ def reply(client: Client, answer: Answer) -> Sequence[Action]:
 
 def reply_error(client: Client, status: int, kind: str, message: str) -> Sequence[Action]:
     """An error in the client's own shape; `kind` is an Anthropic error type."""
-    body = error_body(client.api, kind, message)
+    body, status = error_body(client.api, kind, message), client_status(client.api, status)
     return (Head(status, with_length(error_headers(client.api, kind), len(body))), Data(body), End())
 
 

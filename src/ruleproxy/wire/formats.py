@@ -56,6 +56,8 @@ _AMAZON_ERRORS = {
     "overloaded_error": "ServiceUnavailableException",
 }
 
+_AMAZON_STATUSES = {401: 403, 529: 503}
+
 
 def api_of(path: str) -> Api:
     """The provider format that a request path (decoded, without query) is known to carry."""
@@ -73,6 +75,11 @@ def error_type(status: int) -> str:
 def error_status(kind: str) -> int:
     """The status that an Anthropic error type comes with; 500 (clients ask again) for an unknown one."""
     return _ERROR_STATUSES.get(kind, 500)
+
+
+def client_status(api: Api, status: int) -> int:
+    """The status that the clients of a format know for an error of the Anthropic API."""
+    return _AMAZON_STATUSES.get(status, status) if api == "bedrock.invoke" else status
 
 
 def error_object(api: Api, kind: str, message: str) -> dict[str, object]:
