@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import re
 
-from ruleproxy.engine.masking import mask_at, mask_expression, mask_listing, mask_operand, mask_text
+from ruleproxy.engine.masking import (
+    mask_at,
+    mask_expression,
+    mask_header,
+    mask_listing,
+    mask_operand,
+    mask_parameter,
+    mask_text,
+)
 
 PLANTED = "Pl4nt3dS3cretOfTwentyEight00"
 MASK = r"\*masked-[0-9a-f]{8}\*"
@@ -54,3 +62,12 @@ def test_underlines_stay_under_what_they_underline() -> None:
     assert PLANTED not in shown
     assert len(shown.splitlines()[0]) == len(line)
     assert shown.splitlines()[0].endswith(" nonsense")
+
+
+def test_a_secret_of_the_rules_is_shown_by_its_name() -> None:
+    """As the documentation says: also where its place alone says that it is a credential."""
+    assert mask_header("x-api-key", "secret:CORP_KEY") == "secret:CORP_KEY"
+    assert mask_header("authorization", "Bearer secret:CORP_KEY") == "Bearer secret:CORP_KEY"
+    assert mask_parameter("sig", "secret:CORP_KEY") == "secret:CORP_KEY"
+    assert PLANTED not in mask_header("x-api-key", f"secret:{PLANTED}")
+    assert PLANTED not in mask_header("authorization", f"Bearer secret:CORP_KEY {PLANTED}")

@@ -131,6 +131,7 @@ def test_keys_by_their_looks(log_format: str) -> None:
         (b"/hook/sk-ant-api03-" + key, b"", b""),
         (b"/hook/sk%2Dant%2Dapi03%2D" + key, b"", b""),
         (b"http://me:" + key + b"@h.example/x", b"", b""),
+        (b"me:" + key + b"@h.example:443", b"", b""),
         (b"/x", b"plain=sk-ant-api03-" + key, b""),
         (b"/x", b"next=https%3A%2F%2Fx%3Ftoken%3D" + key, b""),
         (b"/x", b"Pl4nt3dS3cret", b""),

@@ -19,20 +19,28 @@ _KEY: Final = r"(?:\.([A-Za-z_]\w*)|\[\"([^\"]+)\"\])"
 _STEP: Final = re.compile(rf"\.(headers|query){_KEY}|{_KEY}")
 # A key in brackets is no literal.
 _LITERAL: Final = re.compile(r"\[\"[^\"]*\"\]|\"((?:[^\"\\]|\\.)+)\"|\[\[(.+?)\]\]", re.DOTALL)
+# How a secret of the rules is shown (`messages/secrets`), mostly behind the scheme of an authorization.
+_SHOWN: Final = re.compile(r"(?:[A-Za-z]+ )?secret:[A-Z][A-Z0-9_]*")
 _CUT: Final = re.compile(r"(.*)(… \(\d+ characters\))", re.DOTALL)
-_HALF: Final = re.compile(r"[^\s\"'{}\[\],*]{1,47}\Z")
-"""What was cut off may be half a key, too short to be known as one; longer ones are known."""
+_HALF: Final = re.compile(r"(?<![^\s\"'{}\[\],*])(?=[a-z_.:-]*[0-9A-Z])[^\s\"'{}\[\],*]{1,47}\Z")
+"""What was cut off may be half a key, too short to be known as one; longer ones are known, and keys are no words."""
 
 
 def mask_header(name: str, value: str) -> str:
-    """The value of a header, masked where it is a credential; the scheme of an authorization stays."""
+    """The value of a header, masked where it is a credential; the scheme of an authorization stays.
+
+    A secret of the rules is shown by its name already, and that stays, too.
+    """
+    if _SHOWN.fullmatch(value):
+        return value
     ((_, masked),) = mask_headers([(name.encode("latin-1"), value.encode("latin-1"))], _masker)
     return masked.decode("latin-1")
 
 
 def mask_parameter(name: str, value: str) -> str:
     """The value of a query member, masked where it is a credential."""
-    return mask_text(mask(value.encode()).decode() if is_secret_parameter(name) and value else value)
+    hidden = is_secret_parameter(name) and value and not _SHOWN.fullmatch(value)
+    return mask_text(mask(value.encode()).decode() if hidden else value)
 
 
 def mask_path(target: str) -> str:

@@ -19,6 +19,8 @@ LogFormat = Literal["text", "json"]
 
 _FLUSH_AFTER = 0.05
 _SECRET_NAME = re.compile(rb"key|token|secret|passw|sig|auth|cred|code|session", re.IGNORECASE)
+# The target of a CONNECT that has a password before its host.
+_USER = re.compile(rb"\A([^/@?]*:)[^/@?]+@")
 _LONG_WORD = re.compile(rb"[^/&=?]{16,}|[:@]")
 _masker = Masker()
 _UNSAFE = re.compile(r"[^\x21-\x7e]")
@@ -121,7 +123,7 @@ def render_json(when: str, entry: Entry) -> str:
 
 def show_target(path: bytes, query: bytes) -> str:
     """A request target with `***` for the value of every parameter that may be a credential, and masks for keys."""
-    shown = _show(_mask_long(path))
+    shown = _show(_mask_long(_USER.sub(rb"\1***@", path)))
     return f"{shown}?{_show(_mask_long(mask_query(query)))}" if query else shown
 
 
