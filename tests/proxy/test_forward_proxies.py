@@ -34,7 +34,7 @@ async def through(
     proxies: ForwardProxies, authority: Authority | None = None, connect: float = 5
 ) -> AsyncIterator[SocketTransport]:
     trust = Trust(() if authority is None else (authority.file,))
-    transport = SocketTransport({"up": Route(Patience(connect=connect), proxies, trust)})
+    transport = SocketTransport({"up": Route(Patience(connect=connect), proxies, trust)}, settle=0)
     try:
         yield transport
     finally:

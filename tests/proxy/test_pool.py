@@ -30,7 +30,7 @@ POISON = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nPOISON"
 
 @pytest.fixture
 async def transport() -> AsyncIterator[SocketTransport]:
-    transport = SocketTransport()
+    transport = SocketTransport(settle=0)
     yield transport
     await transport.aclose()
 
@@ -193,6 +193,16 @@ async def test_a_connection_rests_for_a_while_only() -> None:
     with recording_upstream() as upstream:
         await ask(transport, upstream)
         await asyncio.to_thread(upstream.wait_until, lambda seen: 0 in seen.closed)
+    await transport.aclose()
+
+
+async def test_a_second_answer_that_comes_a_little_later_is_nobodys() -> None:
+    """A connection rests before it is used again; else every request would be given the answer of the one before."""
+    late = (OK, Pause(0.05), b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nother")
+    transport = SocketTransport(settle=1.0)
+    with recording_upstream(first_then_ok(*late)) as upstream:
+        assert [await ask(transport, upstream) for _ in range(3)] == [b"ok"] * 3
+    assert [request.connection for request in upstream.requests] == [0, 1, 2]
     await transport.aclose()
 
 

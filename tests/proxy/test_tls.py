@@ -29,7 +29,9 @@ def authority(tmp_path: Path) -> Authority:
 
 @asynccontextmanager
 async def trusting(trust: Trust, environment: dict[str, str] | None = None) -> AsyncIterator[SocketTransport]:
-    transport = SocketTransport({"up": Route(Patience(connect=5), trust=trust)}, environment=environment or {})
+    transport = SocketTransport(
+        {"up": Route(Patience(connect=5), trust=trust)}, environment=environment or {}, settle=0
+    )
     try:
         yield transport
     finally:

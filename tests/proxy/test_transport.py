@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import socket
+import struct
+import threading
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
-from ruleproxy.proxy.failures import UnsendableRequest
+from ruleproxy.proxy.failures import UnsendableRequest, failure_of
 from ruleproxy.proxy.transport import SocketTransport
 from support.recording_upstream import recording_upstream
 
@@ -55,3 +58,25 @@ async def test_it_is_a_transport_for_httpx(transport: SocketTransport) -> None:
             response = await client.post(upstream.url + "/x?a=b", content=b"abc")
     assert response.text == "ok"
     assert upstream.requests[0].body == b"abc"
+
+
+async def test_a_reset_without_tls_is_no_failure_of_tls(transport: SocketTransport) -> None:
+    """Whether it comes while the connection is made or behind the request: `reset`, and told in the same words."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        resetting = threading.Thread(target=_reset_all, args=(listener, 20))
+        resetting.start()
+        for _ in range(20):
+            request = httpx.Request(
+                "POST", f"http://127.0.0.1:{listener.getsockname()[1]}", stream=httpx.ByteStream(b"")
+            )
+            with pytest.raises(httpx.ReadError, match="reset the connection before an answer") as raised:
+                await transport.handle_async_request(request)
+            assert failure_of(raised.value).kind == "reset"
+        resetting.join()
+
+
+def _reset_all(listener: socket.socket, times: int) -> None:
+    for _ in range(times):
+        connection, _ = listener.accept()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()

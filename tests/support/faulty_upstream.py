@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ruleproxy.wire.bedrock import encode_chunk
+from ruleproxy.wire.eventstream import encode_frame
 from support.recording_upstream import (
     AwaitClose,
     Close,
@@ -51,7 +52,11 @@ ERROR = b'{"type":"error","error":{"type":"overloaded_error","message":"busy"}}'
 _SSE = b"text/event-stream"
 _JSON = b"application/json"
 _AWS = b"application/vnd.amazon.eventstream"
+_CHUNK = {":event-type": "chunk", ":message-type": "event"}
+_EXCEPTION = {":exception-type": "throttlingException", ":message-type": "exception"}
 _MIDDLE = len(STREAM) // 2
+_DEEP = b"[" * 9000 + b"]" * 9000
+_BOMB_OF_EVENTS = gzip.compress(event({"type": "ping"}) * 2_000_000)
 _BOMB = gzip.compress(b" " * 128 * 1024 * 1024)
 _HALF = len(b"".join(map(event, EVENTS[:3])))
 
@@ -107,6 +112,10 @@ def _broken_frames() -> dict[str, bytes]:
         "a frame cut short": FRAMES[:-9],
         "a prelude cut short": first + second[:6],
         "JSON behind a frame": first + WHOLE,
+        "a chunk 9 000 deep": first + encode_frame(_CHUNK, b'{"bytes":"e30=","x":' + _DEEP + b"}") + FRAMES,
+        "an event in a chunk 9 000 deep": first + encode_chunk(b'{"type":"ping","x":' + _DEEP + b"}") + FRAMES,
+        "an exception 9 000 deep": encode_frame(_EXCEPTION, b'{"message":' + _DEEP + b"}"),
+        "an exception without UTF-8": encode_frame(_EXCEPTION, b'{"message":"\xff"}'),
     }
 
 
@@ -117,7 +126,9 @@ def _make_faults() -> Iterator[tuple[str, Fault]]:
         yield f"resets {where}", Fault(lambda sent=sent: (*sent, Reset()))  # type: ignore[misc]
         yield f"closes {where}", Fault(lambda sent=sent: (*sent, Close()), harmless=settled)  # type: ignore[misc]
     for name, frames in _broken_frames().items():
-        yield name, Fault(lambda frames=frames: whole(frames, _AWS), framed=True)  # type: ignore[misc]
+        # Its stop reason is out, and no block is open.
+        told = name == "a frame cut short"
+        yield name, Fault(lambda frames=frames: whole(frames, _AWS), framed=True, harmless=told)  # type: ignore[misc]
     yield "frames", Fault(lambda: whole(FRAMES, _AWS), framed=True, harmless=True)
     yield (
         "frames in seven bytes",
@@ -148,12 +159,13 @@ def _answers() -> Iterator[tuple[str, Fault]]:
         "a status line of nonsense": ((b"TP/9 what\r\n\r\n", Close()), False),
         "no HTTP at all": ((b"\x16\x03\x01\x02\x00", Close()), False),
         "a status of 999": (whole(STREAM, status=b"999 Huh"), False),
-        "100 Continue a thousand times": ((b"HTTP/1.1 100 Continue\r\n\r\n" * 1000, *whole(STREAM)), False),
+        "100 Continue a thousand times": ((b"HTTP/1.1 100 Continue\r\n\r\n" * 1000, *whole(STREAM)), True),
+        "endless interim answers": ((Flood(b"HTTP/1.1 102 Processing\r\n\r\n" * 100),), False),
         "102 and 103": (
             (b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\n", *whole(STREAM)),
             True,
         ),
-        "two answers": ((*whole(STREAM), *whole(b"<html>")), True),
+        "two answers": ((head(_SSE, b"Content-Length: %d" % len(STREAM)) + STREAM + head() + b"<html>",), True),
         "204 with a body": ((b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello", Close()), False),
         "trailers": ((_CHUNKED, chunk(STREAM), b"0\r\nx-late: 1\r\n\r\n"), True),
         "endless trailers": ((_CHUNKED, chunk(STREAM), b"0\r\n", Flood(b"x-late: " + b"y" * 1000 + b"\r\n")), True),
@@ -173,6 +185,9 @@ def _answers() -> Iterator[tuple[str, Fault]]:
             whole(gzip.compress(b" " * 256 * 1024 * 1024), _JSON, b"Content-Encoding: gzip"),
             False,
         ),
+        "gzip with zeros behind it": (whole(gzip.compress(STREAM) + b"\0" * 16, _SSE, b"Content-Encoding: gzip"), True),
+        "gzip with words behind it": (whole(gzip.compress(STREAM) + b"more", _SSE, b"Content-Encoding: gzip"), True),
+        "a bomb of events": (whole(_BOMB_OF_EVENTS, _SSE, b"Content-Encoding: gzip"), False),
         "br": (whole(b"\x8b\x02\x80abc\x03", _SSE, b"Content-Encoding: br"), False),
         "JSON 100 000 deep": (whole(b'event: ping\ndata: {"a":' + b"[" * 100_000 + b"\n\n"), False),
         "a whole 100 000 deep": (whole(b'{"content":' + b"[" * 100_000 + b"]" * 100_000 + b"}", _JSON), False),
@@ -193,6 +208,11 @@ def _answers() -> Iterator[tuple[str, Fault]]:
         "a whole answer": (whole(WHOLE, _JSON), True),
         "a whole answer as a stream": (whole(WHOLE), True),
         "a stream as JSON": (whole(STREAM, _JSON), True),
+        "an error event without UTF-8": (whole(b'event: error\ndata: {"error":{"message":"\xff"}}\n\n'), False),
+        "an error event 9 000 deep": (whole(b'event: error\ndata: {"error":' + _DEEP + b"}\n\n"), False),
+        "an error event of Google's": (whole(b'data: {"error":{"code":500,"status":"INTERNAL"}}\n\n'), False),
+        "an error object 9 000 deep": (whole(b'{"type":"error","error":' + _DEEP + b"}", _JSON), False),
+        "an event 9 000 deep": (whole(b'event: message_start\ndata: {"message":' + _DEEP + b"}\n\n" + STREAM), False),
         "a redirect": (whole(b"", b"text/html", b"Location: http://127.0.0.1:1/login", status=b"302 Found"), False),
         "a switch of protocols": (
             (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n", Close()),

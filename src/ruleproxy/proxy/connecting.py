@@ -86,7 +86,7 @@ class Connector:
         except BadTrust as error:
             raise httpx.ConnectError(f"cannot connect to {place}: {error}") from error
         except OSError as error:
-            raise connect_error(place, error) from error
+            raise connect_error(place, error, secure=origin.scheme == b"https") from error
         return connection
 
     def _find_proxy(self, origin: Origin) -> ForwardProxy | None:
@@ -112,7 +112,7 @@ class Connector:
         try:
             return await self._open(connection, proxy.host, proxy.port, tls=proxy.secure)
         except OSError as error:
-            raise connect_error(f"the proxy {proxy.place}", error) from error
+            raise connect_error(f"the proxy {proxy.place}", error, secure=proxy.secure) from error
 
     async def _tunnel(self, connection: UpstreamConnection, origin: Origin, proxy: ForwardProxy) -> None:
         entrance = _TunnelEntrance()

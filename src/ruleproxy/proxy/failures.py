@@ -48,8 +48,8 @@ def failure_of(error: httpx.TransportError) -> UpstreamFailed:
     return UpstreamFailed(_kind_of(error), str(error))
 
 
-def connect_error(place: str, error: OSError) -> httpx.TransportError:
-    """The httpx error for an OSError met while connecting to `place` (`host:port`)."""
+def connect_error(place: str, error: OSError, *, secure: bool) -> httpx.TransportError:
+    """The httpx error for an OSError met while connecting to `place` (`host:port`), with TLS where it is `secure`."""
     if isinstance(error, ssl.SSLError):
         return TlsFailed(describe_tls_failure(place, error))
     if isinstance(error, socket.gaierror):
@@ -57,7 +57,10 @@ def connect_error(place: str, error: OSError) -> httpx.TransportError:
     if isinstance(error, ConnectionRefusedError) or error.errno == errno.ECONNREFUSED:
         return httpx.ConnectError(f"cannot connect to {place}: connection refused")
     if isinstance(error, ConnectionResetError):
-        return TlsFailed(f"{place} reset the connection during the handshake")
+        if secure:
+            return TlsFailed(f"{place} reset the connection during the handshake")
+        # Whether it is still connecting then, or waits for an answer, is only a matter of who was faster.
+        return httpx.ReadError(f"{place} reset the connection before an answer")
     reason = os.strerror(error.errno).lower() if error.errno else str(error)
     return httpx.ConnectError(f"cannot connect to {place}: {reason}")
 

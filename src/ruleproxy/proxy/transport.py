@@ -13,6 +13,10 @@ Re-sending: a request that found a pooled connection closed under it is sent onc
 method is idempotent (RFC 9110 9.2.2). A POST is not: the upstream may have begun, and tokens cost money. It is
 rare, because an end that has reached this machine is seen before a connection is used again, and because
 connections rest for a shorter time than common servers keep them.
+
+Upstreams that answer twice: what comes behind the end of an answer ends its connection, but what comes behind the next
+request on it is that one's answer, to all appearances, and every client after it would be given the one before's. Such
+an upstream mostly says both at once, so a connection rests for a moment before it is used again.
 """
 
 from __future__ import annotations
@@ -43,15 +47,22 @@ class SocketTransport(httpx.AsyncBaseTransport):
     """Sends requests over pooled connections.
 
     The request extensions `upstream` (a name in `routes`; without one the default route) and `silence` (seconds of
-    silence, in place of the route's) say how. A pooled connection rests for `rest` seconds: uvicorn and Node.js close
-    theirs after 5. `environment` is where OpenSSL's and Node's variables are looked up.
+    silence, in place of the route's) say how. A pooled connection rests for `settle` seconds at least, `rest` at
+    most: uvicorn and Node.js close theirs after 5. `environment` is where OpenSSL's and Node's variables are looked
+    up.
     """
 
     def __init__(
-        self, routes: Routes = NO_ROUTES, *, environment: Mapping[str, str] = _NO_ENVIRONMENT, rest: float = 4.0
+        self,
+        routes: Routes = NO_ROUTES,
+        *,
+        environment: Mapping[str, str] = _NO_ENVIRONMENT,
+        rest: float = 4.0,
+        settle: float = 0.01,
     ) -> None:
         self._routes = routes
         self._rest = rest
+        self._settle = settle
         contexts: dict[object, TlsContexts] = {}
         for route in (DEFAULT_ROUTE, *routes.values()):
             if route.trust not in contexts:
@@ -132,8 +143,12 @@ class SocketTransport(httpx.AsyncBaseTransport):
 
     def _take(self, origin: Origin) -> UpstreamConnection | None:
         resting = self._resting[origin]
-        while resting:
-            connection = resting.pop()
+        settled = asyncio.get_running_loop().time() - self._settle
+        for index in range(len(resting) - 1, -1, -1):
+            connection = resting[index]
+            if connection.resting_since > settled:
+                continue
+            del resting[index]
             if connection.idle_timer is not None:
                 connection.idle_timer.cancel()
                 connection.idle_timer = None
@@ -146,6 +161,7 @@ class SocketTransport(httpx.AsyncBaseTransport):
         """Let a connection rest whose answer has ended where its bytes did."""
         self._resting[origin].append(connection)
         loop = asyncio.get_running_loop()
+        connection.resting_since = loop.time()
         connection.idle_timer = loop.call_later(self._rest, connection.abort)
 
     def _forget(self, connection: UpstreamConnection) -> None:

@@ -46,6 +46,7 @@ class UpstreamConnection(asyncio.Protocol):
         "open",
         "place",
         "proxy",
+        "resting_since",
     )
 
     def __init__(self, place: str, on_close: Callable[[UpstreamConnection], None]) -> None:
@@ -55,6 +56,8 @@ class UpstreamConnection(asyncio.Protocol):
         """Whom the requests are said to, if not to the upstream itself."""
         self.open = False
         self.idle_timer: asyncio.TimerHandle | None = None
+        self.resting_since = 0.0
+        """Since when, in the loop's time, it waits for its next request."""
         self._on_close = on_close
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport

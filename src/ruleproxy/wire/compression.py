@@ -111,17 +111,24 @@ def _through(layer: _Layer, pieces: Iterator[bytes]) -> Iterator[bytes]:
 class _Members:
     """A coding whose data may be several complete members, one after the other: gzip and zstd."""
 
+    _magic = b""
+    """What a further member begins with; what begins otherwise is none and is passed over."""
+
     def __init__(self) -> None:
         self._member: Any = None
         self._empty = True
+        self._ended = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         full = False
         # A full piece: more of the same may wait inside.
         while data or full:
-            self._empty = False
             if self._member is None:
+                if self._ended or not (self._empty or data.startswith(self._magic)):
+                    self._ended = True
+                    return
                 self._member = self._open()
+            self._empty = False
             piece, data = self._decode(data)
             full = len(piece) >= PIECE
             if piece:
@@ -141,6 +148,10 @@ class _Members:
 
 
 class _Gzip(_Members):
+    # RFC 1952 2.3.1. Clients pass over whatever else stands behind a whole body (zeros up to the size of a block,
+    # mostly), as gzip(1) does.
+    _magic = b"\x1f"
+
     def _open(self) -> Any:
         return zlib.decompressobj(16 + zlib.MAX_WBITS)
 
