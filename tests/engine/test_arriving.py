@@ -25,6 +25,7 @@ from ruleproxy.rehearsal.driving import ClientAnswer, drive
 from ruleproxy.wire.bedrock import KEEP_ALIVE, encode_chunk, encode_exception
 from ruleproxy.wire.fake_stream import fake_stream
 from ruleproxy.wire.framing import AWS_EVENT_STREAM, SERVER_SENT_EVENTS
+from ruleproxy.wire.invocation_metrics import Metering
 from support.running import begin, declared, request, rules
 
 SEES = rules(
@@ -172,8 +173,10 @@ def test_frames_become_server_sent_events(ruleset: Any, size: int) -> None:
 def test_server_sent_events_become_frames(ruleset: Any) -> None:
     """For a Bedrock client; an error among them becomes an exception."""
     client = run(ruleset, SSE, STREAM, ERROR, path=BEDROCK)
-    expected = FRAMES.replace(encode_chunk(EVENTS[0].data), encode_chunk(own(EVENTS[0].data)))
-    start = expected if ruleset is EVENT_RULES else FRAMES
+    counting = Metering()
+    frames = b"".join(encode_chunk(counting.take(each).data) for each in EVENTS)
+    expected = frames.replace(encode_chunk(EVENTS[0].data), encode_chunk(own(EVENTS[0].data)))
+    start = expected if ruleset is EVENT_RULES else frames
     assert client.body == start + encode_exception("rate_limit_error", "slow down")
     assert dict(client.headers)[b"content-type"] == b"application/vnd.amazon.eventstream"
 

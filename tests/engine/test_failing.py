@@ -5,6 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
+from ruleproxy.engine.arriving import Limits
 from ruleproxy.engine.events import (
     Cut,
     Data,
@@ -197,3 +198,36 @@ def test_a_required_rule_of_this_side_that_fails_refuses() -> None:
     client = drive(Exchange(ruleset, request({"status": "x"}), declared()), [(UpstreamFailed("reset", "gone"),)])
     assert client.status == 502
     assert b'required rule \\"r\\"' in client.body
+
+
+WHOLE = orjson.dumps(MESSAGE)
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_a_whole_answer_that_breaks_off_is_a_failure(status: int) -> None:
+    """Its client could do nothing with a part of it: it is held until its end where failure rules may act."""
+    exchange, _ = begin(TELL, request({}))
+    assert exchange.receive(UpstreamHead(status, JSON)) == ()
+    assert exchange.receive(UpstreamData(WHOLE[:20])) == ()
+    head, data, _ = exchange.receive(UpstreamFailed("truncated", "cut short"))
+    assert isinstance(head, Head)
+    assert isinstance(data, Data)
+    assert (head.status, data.data) == (599, b'{"kind":"truncated","message":"cut short"}')
+    exchange, _ = begin(IDLE, request({}))
+    exchange.receive(UpstreamHead(status, JSON))
+    head = exchange.receive(UpstreamFailed("truncated", "cut short"))[0]
+    assert isinstance(head, Head)
+    assert head.status == 502
+
+
+def test_a_whole_answer_that_is_held_goes_on_as_it_came() -> None:
+    """Also one that is larger than what is held: from there on it passes."""
+    exchange, _ = begin(TELL, request({}))
+    exchange.receive(UpstreamHead(200, JSON))
+    exchange.receive(UpstreamData(WHOLE))
+    assert exchange.receive(UpstreamEnd()) == (Head(200, JSON), Data(WHOLE), End())
+    exchange = Exchange(TELL, request({}), declared(), limits=Limits(answer=100))
+    exchange.begin()
+    exchange.receive(UpstreamHead(200, JSON))
+    assert exchange.receive(UpstreamData(b"{" + b" " * 100)) == (Head(200, JSON), Data(b"{" + b" " * 100))
+    assert exchange.relaying

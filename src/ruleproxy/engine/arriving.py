@@ -44,11 +44,15 @@ class Arrival:
 
 
 class Gathering:
-    """An answer that has to be there whole: its pieces and their size in bytes."""
+    """An answer that has to be there whole: its pieces and their size in bytes.
 
-    __slots__ = ("pieces", "size")
+    `needed`: somebody reads it; else it is only held for its end to be seen, as long as it is not too large for that.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("needed", "pieces", "size")
+
+    def __init__(self, *, needed: bool = True) -> None:
+        self.needed = needed
         self.pieces: list[bytes] = []
         self.size = 0
 

@@ -215,6 +215,10 @@ class Exchange(Findings):
         read = (ruled or self._outlet.repairs) and not bodiless
         if self._collecting if kind != "whole" else self._faker is not None or read:
             self._phase = Gathering()
+        elif kind == "whole" and self.sides.rules("failure") and not bodiless:
+            # Its client can do nothing with a part of it, and failure rules may do better.
+            self._phase = Gathering(needed=False)
+        if self._phase is not None:
             return self._receive_data(held) if held else ()
         if ruled:
             response = self._run_response(
@@ -266,6 +270,8 @@ class Exchange(Findings):
                 gathering.feed(data)
                 if gathering.size <= self._limits.answer:
                     return ()
+                if not gathering.needed:
+                    return self._open(b"".join(gathering.pieces))
                 return self._outlet.fail(
                     502, "api_error", f"the upstream's answer is larger than {self._limits.answer} bytes"
                 )
