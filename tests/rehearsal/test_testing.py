@@ -22,6 +22,50 @@ def run(folder: Path, text: str) -> list[TestResult]:
     return [run_test(test, loaded.ruleset) for test in loaded.ruleset.tests]
 
 
+def test_notes_are_what_rules_noted(tmp_path: Path) -> None:
+    """In order, over all sides and attempts; what a rule in shadow would note is not among them."""
+    said, silent, wrong = run(
+        tmp_path,
+        """
+rule "says" on request
+when request.path == "/a" then
+  note "path " .. request.path
+end
+
+rule "only would" on request, shadow then
+  note "from the shadow"
+end
+
+rule "answers" on response
+when response.status == 400 then
+  note "refused"
+  rewrite request.headers["x-again"] = "1"
+  retry
+end
+
+test "said"
+  given request { method = "GET", path = "/a" }
+  given response { status = 400 }
+  given response { status = 200 }
+  expect notes == { "path /a", "refused" }
+end
+
+test "silent"
+  given request { method = "GET", path = "/b" }
+  expect count(notes) == 0
+end
+
+test "wrong"
+  given request { method = "GET", path = "/a" }
+  expect "refused" in notes
+end
+""",
+    )
+    assert said.passed
+    assert silent.passed
+    assert wrong.missed[0].reasons == ('notes   ["path /a"]',)
+
+
 def test_unchanged_means_bytes(tmp_path: Path) -> None:
     """A value that is spelled otherwise is not unchanged, even where it is the same value; its neighbours are."""
     body = r'{"a": 1.0, "b": "\u0041", "c": {"d": [1,  2]}}'

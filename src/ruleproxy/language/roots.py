@@ -17,11 +17,14 @@ ROOTS: Final[Mapping[Stage, frozenset[str]]] = {
     "event": frozenset({"request", "upstream", "parameters", "original", "event", "stream"}),
     "failure": frozenset({"request", "upstream", "parameters", "original", "failure"}),
     "file": frozenset({"parameters"}),
-    "test": frozenset({"request", "response", "upstream", "events", "original", "parameters"}),
+    "test": frozenset({"request", "response", "upstream", "events", "notes", "original", "parameters"}),
 }
 """The roots of each stage."""
 
 ALL_ROOTS: Final = frozenset().union(*ROOTS.values())
+
+LISTS: Final = frozenset({"events", "notes"})
+"""The roots that are lists, and values themselves."""
 
 BODIES: Final[Mapping[tuple[str, ...], Literal["request", "response", "event"]]] = {
     ("request", "body"): "request",
@@ -116,7 +119,8 @@ ROOT_SHAPES: Final[Mapping[str, Shape]] = {
 
 ROOT_TYPES: Final[Mapping[str, Type]] = {
     "events": Type(LIST.kinds, item=object_of("event")),
-    **{name: object_of(name) for name in ALL_ROOTS - {"events"}},
+    "notes": Type(LIST.kinds, item=STRING),
+    **{name: object_of(name) for name in ALL_ROOTS - LISTS},
 }
 """What each root is."""
 

@@ -62,10 +62,14 @@ class Finished:
         return again
 
     def constants(self) -> Mapping[str, Any]:
-        """The names of the file, and `events`."""
+        """The names of the file, `events`, and `notes`: what rules noted, in order."""
+        runs = self.exchange.sides.passes
+        outcomes = (outcome for run in runs for outcome in run.outcomes if outcome.verdict != "shadowed")
+        decisions = (decision for outcome in outcomes for decision in outcome.decisions)
         return {
             **self.test.constants,
             "events": [_read_event(event.type, event.data) for event in self.client.events()],
+            "notes": [text.removeprefix("note ") for text in decisions if text.startswith("note ")],
         }
 
 

@@ -10,7 +10,7 @@ from ruleproxy.language.checking.findings import did_you_mean, find_near_miss
 from ruleproxy.language.checking.kinds import with_article
 from ruleproxy.language.checking.scope import Facts, Key, Scope, bare, is_stable, literal_string
 from ruleproxy.language.diagnostics import Severity
-from ruleproxy.language.roots import ALL_ROOTS, BODIES, DATA, ROOT_SHAPES, ROOT_TYPES, ROOTS, Stage
+from ruleproxy.language.roots import ALL_ROOTS, BODIES, DATA, LISTS, ROOT_SHAPES, ROOT_TYPES, ROOTS, Stage
 from ruleproxy.language.schemas import Shape
 from ruleproxy.language.source import Span
 from ruleproxy.language.suggestions import find_nearest
@@ -121,7 +121,7 @@ def check_bare_root(scope: Scope, path: syntax.Path, *, writing: bool) -> bool:
     """Whether a root is followed by a field: roots themselves are no values (of places, that is said elsewhere)."""
     assert isinstance(path.base, syntax.Name)
     root = path.base.name
-    wanted = 0 if root == "events" else 2 if root == "original" else 1
+    wanted = 0 if root in LISTS else 2 if root == "original" else 1
     named = [step for step in path.steps[:wanted] if isinstance(step, syntax.Member)]
     if len(named) == wanted:
         return True
