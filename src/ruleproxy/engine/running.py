@@ -155,6 +155,8 @@ def _run_rule(rule: CompiledRule, context: RunContext) -> Outcome:
         refusal = _refuse_retry(mark)
     except EditRefused as refused:
         return _failed(rule, mark, refused, str(refused))
+    except RecursionError as error:
+        return _failed(rule, mark, error, "JSON nested too deeply to be looked into")
     except Exception as error:  # noqa: BLE001 - one rule's mishap must not take the message with it
         _log.exception('rule "%s" (%s) failed unexpectedly', rule.name, rule.place)
         return _failed(rule, mark, error, f"internal error: {type(error).__name__}: {error}")

@@ -42,6 +42,7 @@ class Level(Node):
         "_parent",
         "_place",
         "key",
+        "near",
         "raw",
         "text",
         "touched",

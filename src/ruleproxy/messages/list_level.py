@@ -9,10 +9,9 @@ from weakref import ref
 import msgspec
 from msgspec import Raw
 
-from ruleproxy.messages.journal import Kind
 from ruleproxy.messages.layout import Entry, Output, lay_out_list
 from ruleproxy.messages.levels import Level, write_level
-from ruleproxy.messages.nodes import ListNode, Node, Shown
+from ruleproxy.messages.nodes import ListNode, Node, find_near
 from ruleproxy.messages.object_level import ObjectLevel
 from ruleproxy.messages.values import EditRefused, Value, encode
 
@@ -43,6 +42,7 @@ class ListLevel(Level, ListNode):
         self.key = key
         self.raw = raw
         self.touched = False
+        self.near = 0
         self._compact = self._entries = self._place = None
         self._source_items = items
         if items and type(items[0]) is dict:
@@ -61,11 +61,11 @@ class ListLevel(Level, ListNode):
 
     def values(self) -> list[Value]:
         """See `ListNode`."""
-        return [self.text.decode(item, self, None) if type(item) is Raw else item for item in self.items]
+        return [self._value(item, index) for index, item in enumerate(self.items)]
 
     def handles(self) -> Sequence[Item]:
         """See `ListNode`."""
-        return self.items
+        return self.items.copy()
 
     def handle_of(self, child: Node) -> Any:
         """See `ListNode`."""
@@ -73,52 +73,61 @@ class ListLevel(Level, ListNode):
 
     def find(self, handle: Any, near: int = 0) -> int:
         """See `ListNode`."""
-        items = self.items
-        if near < len(items) and items[near] is handle:
-            return near
-        return next((index for index, other in enumerate(items) if other is handle), -1)
+        return find_near(self.items, handle, near)
 
     def value_at(self, index: int) -> Value:
         """See `ListNode`."""
-        item = self.items[index]
-        return self.text.decode(item, self, None) if type(item) is Raw else item
+        return self._value(self.items[index], index)
 
-    def replace(self, handle: Any, value: Value) -> Any:
+    def _value(self, item: Item, index: int) -> Value:
+        if isinstance(item, Level):
+            item.near = index
+            return item
+        return self.text.decode(item, self, None)
+
+    def replace(self, handle: Any, value: Value, near: int = 0) -> Any:
         """See `ListNode`."""
-        index = self.find(handle)
+        index = self.find(handle, near)
         if index < 0:
             raise EditRefused(f"an element of {self.pointer() or '/'} that was removed cannot be rewritten")
         element = self._make(value)
-        items = self.items.copy()
-        items[index] = element
-        self._change(items, "~", str(index), handle, element)
+        self.describe("~", str(index), handle, element)
+        self._splice(index, 1, element)
         return element
 
     def insert(self, at: int, value: Value) -> None:
         """See `ListNode`."""
         element = self._make(value)
-        self._change([*self.items[:at], element, *self.items[at:]], "+", str(at), None, element)
+        self.describe("+", str(at), None, element)
+        self._splice(at, 0, element)
+
+    def take_one(self, at: int) -> None:
+        """See `ListNode`."""
+        self.describe("-", str(at), self.items[at], None)
+        self._splice(at, 1)
 
     def arrange(self, order: Sequence[int]) -> None:
         """See `ListNode`."""
         left = [self.items[index] for index in order]
         for index in sorted(set(range(len(self.items))).difference(order), reverse=True):
-            items = self.items.copy()
-            self._change(items, "-", str(index), items.pop(index))
+            self.take_one(index)
         if any(item is not other for item, other in zip(left, self.items, strict=True)):
             before = {id(item): str(index) for index, item in enumerate(self.items)}
-            self._change(left, ">", None, ", ".join(before.values()), ", ".join(before[id(item)] for item in left))
+            self.describe(">", None, ", ".join(before.values()), ", ".join(before[id(item)] for item in left))
+            self._splice(0, len(left), *left)
 
     def _make(self, value: Value) -> Item:
         return self._element(Raw(self.text.adopt(encode(value))))
 
-    def _change(
-        self, items: list[Item], kind: Kind, step: str | None, before: Shown = None, after: Shown = None
-    ) -> None:
-        self.journal.add(setattr, self, "items", self.items)
-        self.describe(kind, step, before, after)
-        self.items = items
+    def _splice(self, at: int, count: int, *fresh: Item) -> None:
+        if self.items is self.original:
+            self.items = self.original.copy()
+        self.journal.add(self._unsplice, at, len(fresh), self.items[at : at + count])
+        self.items[at : at + count] = fresh
         self.touch()
+
+    def _unsplice(self, at: int, count: int, before: list[Item]) -> None:
+        self.items[at : at + count] = before
 
     def _layout(self) -> tuple[list[Entry], bytes, int]:
         buffer, start = self.place()

@@ -25,6 +25,9 @@ class Node:
 
     __slots__ = ()
 
+    near: int
+    """Of an element: where in its list it was when it was read."""
+
     @property
     def journal(self) -> Journal:
         """Where the edits of the document are noted."""
@@ -102,6 +105,10 @@ class ObjectNode(Node):
         """Take a member away; False where there is none."""
         raise NotImplementedError
 
+    def remove_all(self, names: Collection[str]) -> None:
+        """Take away what there is of these members."""
+        raise NotImplementedError
+
     def rename(self, name: str, other: str) -> bool:
         """Give a member another name at the same place; False where there is none. Refuses a name that is taken."""
         raise NotImplementedError
@@ -148,9 +155,9 @@ class ListNode(Node):
 
     def index(self, child: Node) -> int:
         """Where an element that is a container is now; -1 where it is no more."""
-        return self.find(self.handle_of(child))
+        return self.find(self.handle_of(child), child.near)
 
-    def replace(self, handle: Any, value: Value) -> Any:
+    def replace(self, handle: Any, value: Value, near: int = 0) -> Any:
         """Put a value in the place of an element; gives the new handle. Refuses where the element was removed."""
         raise NotImplementedError
 
@@ -158,13 +165,33 @@ class ListNode(Node):
         """Put a value in front of the element at an index, or behind the last one."""
         raise NotImplementedError
 
+    def take_one(self, at: int) -> None:
+        """Take the element at an index away."""
+        raise NotImplementedError
+
     def take_away(self, indexes: Collection[int]) -> None:
         """Take the elements at these indexes away."""
-        self.arrange([index for index in range(len(self)) if index not in indexes])
+        gone = set(indexes)
+        self.arrange([index for index in range(len(self)) if index not in gone])
 
     def arrange(self, order: Sequence[int]) -> None:
         """Leave the elements with these indexes, in this order; the others go."""
         raise NotImplementedError
+
+
+def find_near(handles: Sequence[Any], handle: Any, near: int) -> int:
+    """Where a handle is among others, -1 for nowhere: looked for from `near` on, to both sides."""
+    count = len(handles)
+    if near < count and handles[near] is handle:
+        return near
+    near = min(near, count)
+    for distance in range(1, max(near, count - near) + 1):
+        before, behind = near - distance, near + distance - 1
+        if before >= 0 and handles[before] is handle:
+            return before
+        if behind < count and handles[behind] is handle:
+            return behind
+    return -1
 
 
 def escape_step(step: str) -> str:

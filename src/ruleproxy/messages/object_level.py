@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -40,6 +41,7 @@ class ObjectLevel(Level, ObjectNode):
         self.key = key
         self.raw = raw
         self.touched = False
+        self.near = 0
         self.children = self._compact = self._entries = self._place = None
         self.members = self.original = members
 
@@ -108,6 +110,23 @@ class ObjectLevel(Level, ObjectNode):
         del members[name]
         self._change(members, "-", name, before, None)
         return True
+
+    def remove_all(self, names: Collection[str]) -> None:
+        """See `ObjectNode`."""
+        gone = {name: self.members[name] for name in names if name in self.members}
+        if not gone:
+            return
+        if not self.compact:
+            times = Counter(entry.name for entry in self._layout()[0])
+            for name in gone:
+                if times[name] > 1:
+                    raise EditRefused(f"{self.pointer()}/{escape_step(name)} stands there more than once")
+        if self.journal.detailed:
+            for name, before in gone.items():
+                self.describe("-", name, self._opened(before) or before, None)
+        self.journal.add(setattr, self, "members", self.members)
+        self.members = {name: raw for name, raw in self.members.items() if name not in gone}
+        self.touch()
 
     def rename(self, name: str, other: str) -> bool:
         """See `ObjectNode`."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
+from typing import Any, Final, Protocol
 
 from ruleproxy.messages.body import Body
 from ruleproxy.messages.headers import HeaderFields
@@ -11,6 +11,8 @@ from ruleproxy.messages.nodes import ListNode, Node, ObjectNode
 from ruleproxy.messages.query import QueryFields
 from ruleproxy.messages.secrets import Secret, reveal
 from ruleproxy.messages.values import NIL, EditRefused, Value
+
+_ELEMENTS_A_STEP: Final = 128
 
 
 class Place(Protocol):
@@ -79,7 +81,7 @@ class ElementPlace:
 
     def write(self, value: Value) -> bool:
         """See `Place`."""
-        self.element = self.holder.replace(self.element, value)
+        self.element = self.holder.replace(self.element, value, self.near)
         return True
 
     def remove(self) -> bool:
@@ -87,8 +89,13 @@ class ElementPlace:
         index = self.find()
         if index < 0:
             return False
-        self.holder.take_away((index,))
+        self.holder.take_one(index)
         return True
+
+
+def steps_to_edit(places: Iterable[Place]) -> int:
+    """How many steps it takes to edit these places: more in long lists, where elements have to be found again."""
+    return sum(1 + len(place.holder) // _ELEMENTS_A_STEP if isinstance(place, ElementPlace) else 1 for place in places)
 
 
 class BodyPlace:

@@ -14,7 +14,7 @@ levels. From then on the tree is not `pure`, and plain data is looked at no more
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -22,7 +22,7 @@ import orjson
 
 from ruleproxy.messages.journal import Journal
 from ruleproxy.messages.lists import Arranged
-from ruleproxy.messages.nodes import ListNode, Node, ObjectNode, escape_step
+from ruleproxy.messages.nodes import ListNode, Node, ObjectNode, escape_step, find_near
 from ruleproxy.messages.values import NIL, EditRefused, Value, encode
 
 _decode: Final = msgspec.json.Decoder().decode
@@ -48,12 +48,12 @@ class Tree:
         self._read_text = read_text
         self._handles: dict[int, tuple[list[Value], list[Any]]] = {}
 
-    def branch(self, value: Value, above: Branch | None = None, key: str | None = None) -> Value:
-        """A value of the tree as rules see it."""
+    def branch(self, value: Value, above: Branch | None = None, near: int = 0) -> Value:
+        """A value of the tree as rules see it, the root or an element of a list."""
         kind = type(value)
         if kind is dict:
-            return ObjectBranch(self, value, above, key)
-        return ListBranch(self, value, above, key) if kind is list else value
+            return ObjectBranch(self, value, above, None, near)
+        return ListBranch(self, value, above, None, near) if kind is list else value
 
     def adopt(self, data: bytes, above: Branch, key: str | None) -> Value:
         """JSON text written by a rule as a part of the tree that stands in `above`."""
@@ -78,13 +78,17 @@ class Tree:
             if self._handles and (known := self._handles.get(id(items))) is not None:
                 known[1][:] = map(known[1].copy().__getitem__, order)
 
-    def insert(self, items: list[Value], order: Sequence[int], fresh: Value) -> None:
-        """Arrange a list with one element more, whose index is the one behind the last."""
-        self.journal.add(self._restore_lists, [(items, items.copy())])
+    def splice(self, items: list[Value], at: int, count: int, *fresh: Value) -> None:
+        """Put values in the place of so many elements."""
+        self.journal.add(self._unsplice, items, at, len(fresh), items[at : at + count])
         self.edited = True
-        items[:] = map([*items, fresh].__getitem__, order)
+        items[at : at + count] = fresh
         if self._handles and (known := self._handles.get(id(items))) is not None:
-            known[1][:] = map([*known[1], _handle_for(fresh)].__getitem__, order)
+            known[1][at : at + count] = map(_handle_for, fresh)
+
+    def _unsplice(self, items: list[Value], at: int, count: int, before: list[Value]) -> None:
+        items[at : at + count] = before
+        self._handles.pop(id(items), None)
 
     def _restore_lists(self, lists: list[tuple[list[Value], list[Value]]]) -> None:
         for items, before in lists:
@@ -102,6 +106,13 @@ class Tree:
             known = self._handles[id(items)] = (items, made)
         return known[1]
 
+    def handle_at(self, items: list[Value], index: int) -> Any:
+        """The handle of one element."""
+        known = self._handles.get(id(items)) if self._handles else None
+        if known is None and _is_container(items[index]):
+            return items[index]
+        return self.handles(items)[index]
+
     def known_handles(self, items: list[Value]) -> list[Any]:
         """The handles as far as anybody may have one."""
         known = self._handles.get(id(items)) if self._handles else None
@@ -111,10 +122,11 @@ class Tree:
 class Branch(Node):
     """A container of a tree: its plain data, and the node it was read from."""
 
-    __slots__ = ("above", "data", "key", "tree")
+    __slots__ = ("above", "data", "key", "near", "tree")
 
-    def __init__(self, tree: Tree, data: Any, above: Branch | None, key: str | None) -> None:
+    def __init__(self, tree: Tree, data: Any, above: Branch | None, key: str | None, near: int = 0) -> None:
         self.tree = tree
+        self.near = near
         self.data = data
         self.above = above
         self.key = key
@@ -191,6 +203,14 @@ class ObjectBranch(Branch, ObjectNode):
         del self.data[name]
         return True
 
+    def remove_all(self, names: Collection[str]) -> None:
+        """See `ObjectNode`."""
+        gone = [name for name in dict.fromkeys(names) if name in self.data]
+        if gone:
+            self.tree.begin(self.data)
+            for name in gone:
+                del self.data[name]
+
     def rename(self, name: str, other: str) -> bool:
         """See `ObjectNode`."""
         if name not in self.data or name == other:
@@ -227,7 +247,7 @@ class ListBranch(Branch, ListNode):
     def values(self) -> list[Value]:
         """See `ListNode`."""
         branch = self.tree.branch
-        return [branch(item, self) for item in self.data]
+        return [branch(item, self, index) for index, item in enumerate(self.data)]
 
     def handles(self) -> Sequence[Any]:
         """See `ListNode`."""
@@ -239,30 +259,27 @@ class ListBranch(Branch, ListNode):
 
     def find(self, handle: Any, near: int = 0) -> int:
         """See `ListNode`."""
-        handles = self.tree.known_handles(self.data)
-        if near < len(handles) and handles[near] is handle:
-            return near
-        return next((index for index, other in enumerate(handles) if other is handle), -1)
+        return find_near(self.tree.known_handles(self.data), handle, near)
 
     def value_at(self, index: int) -> Value:
         """See `ListNode`."""
-        return self.tree.branch(self.data[index], self)
+        return self.tree.branch(self.data[index], self, index)
 
-    def replace(self, handle: Any, value: Value) -> Any:
+    def replace(self, handle: Any, value: Value, near: int = 0) -> Any:
         """See `ListNode`."""
-        index = self.find(handle)
+        index = self.find(handle, near)
         if index < 0:
             raise EditRefused(f"an element of {self.pointer() or '/'} that was removed cannot be rewritten")
-        fresh = self.tree.adopt(encode(value), self, None)
-        count = len(self.data)
-        self.tree.insert(self.data, [*range(index), count, *range(index + 1, count)], fresh)
-        return self.tree.handles(self.data)[index]
+        self.tree.splice(self.data, index, 1, self.tree.adopt(encode(value), self, None))
+        return self.tree.handle_at(self.data, index)
 
     def insert(self, at: int, value: Value) -> None:
         """See `ListNode`."""
-        fresh = self.tree.adopt(encode(value), self, None)
-        count = len(self.data)
-        self.tree.insert(self.data, [*range(at), count, *range(at, count)], fresh)
+        self.tree.splice(self.data, at, 0, self.tree.adopt(encode(value), self, None))
+
+    def take_one(self, at: int) -> None:
+        """See `ListNode`."""
+        self.tree.splice(self.data, at, 1)
 
     def arrange(self, order: Sequence[int]) -> None:
         """See `ListNode`."""

@@ -55,7 +55,7 @@ def _add_to_list(target: places.Place, value: values.Value, position: str) -> No
 
 
 def _add_beside(context: Context, value: values.Value, side: str, neighbour: places.ElementPlace) -> None:
-    context.spend(1)
+    context.spend(places.steps_to_edit((neighbour,)))
     index = neighbour.find()
     if index < 0:
         raise EditRefused("the element to add beside was removed")

@@ -27,9 +27,7 @@ def _keep(context: Context, names: values.Value, place: Sequence[places.Place]) 
         there = target.read()
         if isinstance(there, ObjectNode):
             context.spend(len(there))
-            for name in there.names():
-                if name not in wanted:
-                    there.remove(name)
+            there.remove_all([name for name in there.names() if name not in wanted])
         elif isinstance(there, ListNode):
             context.spend(len(there))
             gone = [index for index, item in enumerate(there.values()) if plain(item) not in wanted]

@@ -19,35 +19,42 @@ def _merge(context: Context, place: Sequence[places.Place], key: str) -> None:
         if not isinstance(there, ListNode):
             continue
         context.spend(len(there))
+        gone: list[int] = []
         previous: ObjectNode | None = None
-        for item in there.values():
+        later: list[ObjectNode] = []
+        for index, item in enumerate(there.values()):
             if not isinstance(item, ObjectNode):
+                _join(previous, later)
                 previous = None
-                continue
-            if previous is not None and item.get(key) is not NIL and item.get(key) == previous.get(key):
-                _join(previous, item)
-                there.take_away((there.index(item),))
+            elif previous is not None and item.get(key) is not NIL and item.get(key) == previous.get(key):
+                later.append(item)
+                gone.append(index)
             else:
+                _join(previous, later)
                 previous = item
+        _join(previous, later)
+        if gone:
+            there.take_away(gone)
 
 
-def _join(first: ObjectNode, second: ObjectNode) -> None:
-    contents = first.get("content"), second.get("content")
-    blocks: list[values.Value] = []
-    for content in contents:
-        blocks += (
-            content.values()
-            if isinstance(content, ListNode)
-            else text_blocks(content)
-            if isinstance(content, str)
-            else []
-        )
-    head = contents[0]
+def _join(first: ObjectNode | None, later: list[ObjectNode]) -> None:
+    """Put the content of what comes later behind that of the first; nothing is later any more."""
+    if first is None or not later:
+        return
+    head = first.get("content")
+    blocks = [block for item in later for block in _blocks(item.get("content"))]
+    later.clear()
     if isinstance(head, ListNode):
-        for block in blocks[len(head) :]:
+        for block in blocks:
             head.insert(len(head), block)
     else:
-        first.put("content", blocks)
+        first.put("content", [*_blocks(head), *blocks])
+
+
+def _blocks(content: values.Value) -> list[values.Value]:
+    if isinstance(content, ListNode):
+        return content.values()
+    return text_blocks(content) if isinstance(content, str) else []
 
 
 VERB = Verb(

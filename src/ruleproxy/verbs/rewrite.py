@@ -14,7 +14,7 @@ def _rewrite(context: Context, place: Sequence[places.Place], value: values.Valu
     if value is values.NIL:
         context.remark("the value is nil: nothing rewritten")
         return
-    context.spend(len(place))
+    context.spend(places.steps_to_edit(place))
     for target in place:
         target.write(value)
 

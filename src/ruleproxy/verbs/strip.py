@@ -17,7 +17,7 @@ _NAMED = (places.HeaderPlace, places.QueryPlace, places.QueryFieldsPlace, places
 
 
 def _strip(context: Context, place: Sequence[places.Place]) -> None:
-    context.spend(len(place))
+    context.spend(places.steps_to_edit(place))
     for target in place:
         target.remove()
 
