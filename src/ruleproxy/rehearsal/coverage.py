@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from ruleproxy.engine.compiling import Branch, CompiledRule, Leg
+from ruleproxy.engine.compiling import CompiledRule
 from ruleproxy.engine.context import RunContext
 from ruleproxy.engine.exchange import Exchange
+from ruleproxy.engine.legs import Branch, Leg
 from ruleproxy.engine.masking import mask_expression
 from ruleproxy.engine.ruleset import Ruleset
 from ruleproxy.engine.running import Verdict
@@ -139,7 +140,7 @@ class Coverage:
     @staticmethod
     def _watch_condition(rule: CompiledRule, take: Callable[[str], LegCoverage]) -> CompiledRule:
         applies = rule.applies
-        branch = None if rule.node.condition is None else rule.compiler.branch(rule.node.condition)
+        branch = None if rule.node.condition is None else rule.compiler.conditions.branch(rule.node.condition)
         if applies is None or branch is None or branch.leg is not None:
             return rule
         notes = {id(leg): take(leg.text) for leg in _legs(branch)}

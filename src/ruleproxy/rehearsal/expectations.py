@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from difflib import unified_diff
 
-from ruleproxy.engine.compiling import RuleCompiler
 from ruleproxy.engine.expressions import CannotCompile
+from ruleproxy.engine.legs import LegCompiler
 from ruleproxy.engine.masking import mask_expression, mask_operand, mask_text
 from ruleproxy.engine.running import Outcome, Verdict, show_value
 from ruleproxy.engine.vocabulary import load_vocabulary
@@ -66,7 +66,7 @@ def _check(expect: syntax.Expect, finished: Finished) -> list[str]:
 
 def _check_condition(condition: syntax.Expression, finished: Finished) -> list[str]:
     test, context = finished.test, finished.context
-    compiler = RuleCompiler(test.source, finished.constants(), load_vocabulary(), test.parameters)
+    compiler = LegCompiler(test.source, finished.constants(), load_vocabulary(), test.parameters)
     for leg in compiler.legs(condition):
         try:
             if leg.holds(context):
