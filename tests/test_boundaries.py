@@ -10,7 +10,6 @@ import pytest
 import ruleproxy
 
 PACKAGE = Path(ruleproxy.__file__).parent
-GROUND = {"messages", "language", "wire", "packs", "captures"}
 
 # What each room may import of the others. Grounds know only themselves, but for what stands here.
 MAY_IMPORT: dict[str, set[str]] = {

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from hypothesis import strategies as st
-
-Draw = Callable[[st.SearchStrategy[str]], str]
 
 NAMES = st.sampled_from(["a", "message", "first", "newest", "changed", "x_1", "default"])
 WHOLE = st.integers(0, 10**19).map(str)

@@ -18,6 +18,7 @@ from ruleproxy.captures.masking import Masker
 LogFormat = Literal["text", "json"]
 
 _FLUSH_AFTER = 0.05
+# More names than captures mask (`secret_names`): a mask by mistake ruins a capture, and no line of a log.
 _SECRET_NAME = re.compile(rb"key|token|secret|passw|sig|auth|cred|code|session", re.IGNORECASE)
 # The target of a CONNECT that has a password before its host.
 _USER = re.compile(rb"\A([^/@?]*:)[^/@?]+@")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final
 
 SECRET_LIMIT: Final = 64 * 1024
@@ -33,8 +32,6 @@ class SecretSource:
 
 SecretSources = Mapping[str, SecretSource]
 """By the secret's name."""
-
-NO_SOURCES: SecretSources = MappingProxyType({})
 
 
 def read_secret_now(name: str, environment: Mapping[str, str], sources: SecretSources) -> str:

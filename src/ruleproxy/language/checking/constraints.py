@@ -20,7 +20,6 @@ Constant: TypeAlias = tuple[str, object]
 
 FAMILIES = {"string": "string", "int": "number", "float": "number", "size": "number", "bool": "bool", "null": "null"}
 KINDS = {"string": {"string"}, "number": {"int", "float"}, "bool": {"bool"}, "null": {"null"}}
-ORDERS = {"<": "below", "<=": "below", ">": "above", ">=": "above"}
 MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
