@@ -71,3 +71,5 @@ def test_a_secret_of_the_rules_is_shown_by_its_name() -> None:
     assert mask_parameter("sig", "secret:CORP_KEY") == "secret:CORP_KEY"
     assert PLANTED not in mask_header("x-api-key", f"secret:{PLANTED}")
     assert PLANTED not in mask_header("authorization", f"Bearer secret:CORP_KEY {PLANTED}")
+    assert mask_text('"https://secret:CORP_HOST:8443/v1"') == '"https://secret:CORP_HOST:8443/v1"'
+    assert PLANTED not in mask_text(f"https://secret:{PLANTED}@corp.example/v1")

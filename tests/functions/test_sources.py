@@ -128,6 +128,35 @@ def test_a_secret_read_back_is_still_one(tmp_path: Path) -> None:
     assert "abc-123" not in repr(exchange.outcomes) + repr(exchange.notes)
 
 
+HOST = """edition 1
+
+rule "to the gateway" on request then
+  rewrite upstream.url = "https://" .. secret("GATEWAY") .. "/v1"
+end
+
+rule "behind it" on request
+when upstream.host == secret("GATEWAY") then
+  rewrite upstream.base = secret("BASE")
+end
+"""
+
+
+def test_a_secret_may_be_the_host_of_an_upstream(tmp_path: Path) -> None:
+    """Where it has no value, it is a host of its own; where it has one, that has to be a declared upstream's."""
+    ruleset = load(tmp_path, HOST).ruleset
+    assert ruleset is not None
+    sent = send(ruleset, request({}, path="/v1/messages"))
+    assert (sent.origin, sent.target) == ("secret:BASE", b"/v1/messages")
+    for host, verdict in (("upstream.example", "changed"), ("elsewhere.example", "failed")):
+        loaded = load(tmp_path, HOST, {"GATEWAY": host, "BASE": "https://upstream.example/b"})
+        assert loaded.ruleset is not None
+        exchange, _ = begin(loaded.ruleset, request({}))
+        assert exchange.outcomes["request"][0].verdict == verdict
+    assert "is its own name" in messages(
+        load(tmp_path, HOST, {"GATEWAY": "secret:GATEWAY", "BASE": "https://a.example"})
+    )
+
+
 def test_a_secret_is_compared_by_its_value(tmp_path: Path) -> None:
     """So that rules can let in who knows it."""
     text = (

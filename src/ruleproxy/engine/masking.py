@@ -21,6 +21,8 @@ _STEP: Final = re.compile(rf"\.(headers|query){_KEY}|{_KEY}")
 _LITERAL: Final = re.compile(r"\[\"[^\"]*\"\]|\"((?:[^\"\\]|\\.)+)\"|\[\[(.+?)\]\]", re.DOTALL)
 # How a secret of the rules is shown (`messages/secrets`), mostly behind the scheme of an authorization.
 _SHOWN: Final = re.compile(r"(?:[A-Za-z]+ )?secret:[A-Z][A-Z0-9_]*")
+# The same as the host of a URL, not as a user with a password.
+_SHOWN_HOST: Final = re.compile(r"(?<=://)secret:[A-Z][A-Z0-9_]*(?![A-Za-z0-9_])(?![^/\s\"]*@)")
 _CUT: Final = re.compile(r"(.*)(… \(\d+ characters\))", re.DOTALL)
 _HALF: Final = re.compile(r"(?<![^\s\"'{}\[\],*])(?=[a-z_.:-]*[0-9A-Z])[^\s\"'{}\[\],*]{1,47}\Z")
 """What was cut off may be half a key, too short to be known as one; longer ones are known, and keys are no words."""
@@ -50,7 +52,11 @@ def mask_path(target: str) -> str:
 
 def mask_text(text: str) -> str:
     """Any text, masked what has the looks of a credential; JSON stays JSON."""
-    masked = _masker.mask_text(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+    hosts = _SHOWN_HOST.findall(text)
+    hidden = _SHOWN_HOST.sub("host.of.the.rules", text) if hosts else text
+    masked = _masker.mask_text(hidden.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+    for host in hosts:
+        masked = masked.replace("host.of.the.rules", host, 1)
     cut = _CUT.fullmatch(masked)
     return masked if cut is None else _HALF.sub("", cut[1]) + cut[2]
 

@@ -85,6 +85,8 @@ class Surroundings:
                 raise EditRefused(f"secret {name}: the file that {name}_FILE names cannot be read: {error}") from None
         if not value:
             raise EditRefused(f"secret {name} is not there: neither {name} nor {name}_FILE is set")
+        if value == f"secret:{name}":
+            raise EditRefused(f"secret {name} is its own name, which stands for a secret that is not there")
         self.keep(value)
         return Secret.of(name, value)
 

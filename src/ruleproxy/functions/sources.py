@@ -44,6 +44,6 @@ FUNCTIONS = (
         "and `upstream.base`, and into comparisons, "
         "nowhere else, and wherever it is printed it reads `secret:NAME`. Rules of a pack get secrets as parameters: "
         '`use "acme/pack" with { token = secret("NAME") }`. In a URL a secret has no space, `?`, `#` or `&`; a member '
-        "of the query takes any. Tests run with `secret:NAME` as its value.",
+        "of the query takes any. Tests run with `secret:NAME` as its value, which may be a host there.",
     ),
 )

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from functools import partial
 from typing import Final
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
+from ruleproxy.messages.addresses import has_unknown_host, host_of, split_address
 from ruleproxy.messages.body import Body, Unpack
 from ruleproxy.messages.headers import HeaderFields
 from ruleproxy.messages.journal import Journal
 from ruleproxy.messages.message import Request, Response
 from ruleproxy.messages.query import QueryFields
-from ruleproxy.messages.secrets import Secret, Written, reveal, url_text
-from ruleproxy.messages.upstreams import Upstream, split_url
+from ruleproxy.messages.secrets import Secret, Written
+from ruleproxy.messages.upstreams import Upstream
 from ruleproxy.messages.values import EditRefused
 
 _UNSAFE: Final = re.compile("[\x00-\x20\x7f#]|%00")
@@ -41,7 +42,7 @@ class EditedUpstream:
     @property
     def host(self) -> str:
         """The host name, without a port."""
-        return urlsplit(self.origin).hostname or ""
+        return host_of(self.origin)
 
     @property
     def base(self) -> str | Secret:
@@ -100,10 +101,11 @@ class EditedUpstream:
 
     def _declared_origin(self, url: str | Secret) -> tuple[str, str, str]:
         try:
-            parts = split_url(url_text(url, "an upstream"))
+            parts = split_address(url)
         except ValueError as error:
             raise EditRefused(str(error)) from None
-        if parts[0] not in {upstream.origin for upstream in self.declared}:
+        known_origin = parts[0] == self.origin or any(parts[0] == upstream.origin for upstream in self.declared)
+        if not known_origin and not has_unknown_host(url, parts[0]):
             known = ", ".join(upstream.origin for upstream in self.declared)
             shown = url if isinstance(url, Secret) else parts[0]
             raise EditRefused(f"{shown} is not a declared upstream (declared: {known})")
@@ -113,9 +115,8 @@ class EditedUpstream:
     def _change(
         self, what: str, before: str, origin: str, base: str, exact: str | None, name: str | None = None
     ) -> bool:
-        name = name or next(
-            u.name for u in sorted(self.declared, key=lambda u: u.name != self.name) if u.origin == origin
-        )
+        same = [upstream.name for upstream in self.declared if upstream.origin == origin]
+        name = name or (self.name if self.name in same else [*same, host_of(origin)][0])
         state = (self.name, self.origin, self.base_path, self.exact_path)
         fresh = (name, origin, base, exact)
         if state == fresh:
@@ -194,7 +195,7 @@ class EditedRequest:
     def write_url(self, url: str | Secret) -> bool:
         """Send to exactly this URL; its query takes the place of the client's."""
         changed = self.upstream.become_url(url, self.outgoing_path)
-        query = split_url(reveal(url))[2]
+        query = split_address(url)[2]
         if query.encode("latin-1") != self.query.text:
             self.query.become(query)
             changed = True

@@ -18,7 +18,9 @@ from ruleproxy.engine.vocabulary import load_vocabulary
 from ruleproxy.language import syntax
 from ruleproxy.language.source import Span
 from ruleproxy.language.suggestions import find_nearest
+from ruleproxy.messages.addresses import split_address
 from ruleproxy.messages.message import Headers, Request, Response
+from ruleproxy.messages.secrets import Secret, join
 from ruleproxy.messages.upstreams import Upstream
 from ruleproxy.messages.values import EditRefused, encode
 from ruleproxy.rehearsal.answers import answer_with, answer_with_stream, recorded_answer
@@ -204,11 +206,16 @@ def _read_upstream(test: RuleTest, given: syntax.Given) -> Upstream:
     fields = _read_fields(test, given)
     if ("url" in fields) == ("host" in fields):
         raise BadTest(given.span, "an upstream has a url or a host")
-    url = _text(given, "url", fields["url"]) if "url" in fields else "https://" + _text(given, "host", fields["host"])
+    url: Any = fields["url"] if "url" in fields else fields["host"]
+    if not isinstance(url, str | Secret):
+        raise BadTest(given.span, f"{'url' if 'url' in fields else 'host'} takes a string")
     try:
-        return Upstream.from_url(_text(given, "name", fields.get("name", "default")), url)
-    except ValueError as error:
+        origin, base, query = split_address(url if "url" in fields else join("https://", url))
+    except (ValueError, EditRefused) as error:
         raise BadTest(given.span, str(error)) from None
+    if query:
+        raise BadTest(given.span, "the URL of an upstream has no query: that of the request is kept")
+    return Upstream(_text(given, "name", fields.get("name", "default")), origin, base.rstrip("/"))
 
 
 def _read_fields(test: RuleTest, given: syntax.Given) -> dict[str, Any]:

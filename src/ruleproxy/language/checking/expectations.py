@@ -25,7 +25,7 @@ SUBJECTS: Mapping[str, Mapping[str, Type]] = {
         "body_text": STRING,
     },
     "response": {"status": INT, "headers": of("object"), "body": JSON, "body_text": STRING},
-    "upstream": {"name": STRING, "host": STRING, "url": STRING},
+    "upstream": {"name": STRING, "host": of("string", "secret"), "url": of("string", "secret")},
     "failure": {"kind": names_of(*FAILURES), "message": STRING},
     "event": {"type": STRING, "data": JSON},
 }
