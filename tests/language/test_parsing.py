@@ -235,6 +235,8 @@ def test_expectations() -> None:
           expect retried 2
           expect retried
           expect request.body.a == 1
+          expect attempt 2 request.body.a == 1
+          expect attempt 1 unchanged request.body
         end
         """
     )
@@ -242,7 +244,8 @@ def test_expectations() -> None:
     assert isinstance(test, syntax.Test)
     assert [(given.subject.text, given.capture) for given in test.givens] == [("request", "a.json"), ("response", None)]
     verdicts = [expectation.verdict for expectation in test.expectations]
-    assert verdicts == ["stopped_by", "unchanged", "retried", "retried", None]
+    assert verdicts == ["stopped_by", "unchanged", "retried", "retried", None, None, "unchanged"]
+    assert [expectation.attempt for expectation in test.expectations[4:]] == [None, 2, 1]
     assert test.expectations[0].subject == "a"
     assert isinstance(test.expectations[1].subject, syntax.Path)
     assert (test.expectations[2].subject, test.expectations[3].subject) == (2, None)

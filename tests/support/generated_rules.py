@@ -113,6 +113,8 @@ EXPECTATIONS = st.one_of(
         STRINGS,
     ),
     st.builds("expect unchanged {}".format, PATHS),
+    st.builds("expect attempt 2 {}".format, GROUPED),
+    st.builds("expect attempt  1 unchanged {}".format, PATHS),
     st.sampled_from(["expect retried", "expect retried 2"]),
 )
 TESTS = st.builds(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ruleproxy.engine.events import Send
+from ruleproxy.messages.edited import Destination
 from ruleproxy.messages.message import Headers
 
 MOST_RETRIES = 3
@@ -12,13 +13,18 @@ HEADER = b"x-ruleproxy-retries"
 """The header of an answer that says how often its request was sent again."""
 
 
-class Attempts:
-    """What has been sent so far for one request."""
+Route = tuple[str, Destination]
+"""The path of a request, without a base, and where it goes."""
 
-    __slots__ = ("sends",)
+
+class Attempts:
+    """What has been sent so far for one request; `routes` says of each how rules named where it goes."""
+
+    __slots__ = ("routes", "sends")
 
     def __init__(self) -> None:
         self.sends: list[Send] = []
+        self.routes: list[Route] = []
 
     def __len__(self) -> int:
         return len(self.sends)
@@ -32,6 +38,11 @@ class Attempts:
     def spent(self) -> bool:
         """Whether the request was sent as often as it may be."""
         return len(self.sends) > MOST_RETRIES
+
+    def add(self, send: Send, route: Route) -> None:
+        """One more."""
+        self.sends.append(send)
+        self.routes.append(route)
 
     def refuse(self, send: Send) -> str | None:
         """Why this is not sent after what was sent before; None where it may be."""

@@ -156,7 +156,7 @@ class Sides:
         send, reused = self._compose()
         if first:
             self.own_edits, self.reused = tuple(self._journal.edits[ruled:]), reused
-        self.attempts.sends.append(send)
+        self.attempts.add(send, (self.edited.raw_path, self.edited.upstream.destination))
         if not self._detailed:
             # Many exchanges wait for their upstreams, and few of them look at the request again.
             self._journal.settle()
@@ -165,8 +165,8 @@ class Sides:
 
     def send_again(self) -> Send:
         """The request that went out last, once more; it counts as sent."""
-        sends = self.attempts.sends
-        sends.append(sends[-1])
+        sends, routes = self.attempts.sends, self.attempts.routes
+        self.attempts.add(sends[-1], routes[-1])
         return sends[-1]
 
     def _without_own(self, lines: Headers) -> Headers:

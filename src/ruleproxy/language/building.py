@@ -198,7 +198,7 @@ class Builder:
         )
 
     def expect_condition(self, parts: Parts) -> syntax.Expect:
-        return syntax.Expect(self.span_between(parts[0], parts[1]), parts[1], None, None)
+        return syntax.Expect(self.span_between(parts[0], parts[-1]), parts[-1], None, None, self._attempt(parts))
 
     def expect_verdict(self, parts: Parts) -> syntax.Expect:
         return syntax.Expect(self.span_between(parts[0], parts[2]), None, str(parts[1]), self.string_value(parts[2]))
@@ -207,7 +207,13 @@ class Builder:
         return syntax.Expect(self.span_between(parts[0], parts[3]), None, "stopped_by", self.string_value(parts[3]))
 
     def expect_unchanged(self, parts: Parts) -> syntax.Expect:
-        return syntax.Expect(self.span_between(parts[0], parts[2]), None, "unchanged", parts[2])
+        span, attempt = self.span_between(parts[0], parts[-1]), self._attempt(parts)
+        return syntax.Expect(span, None, "unchanged", parts[-1], attempt)
+
+    def _attempt(self, parts: Parts) -> int | None:
+        if getattr(parts[1], "type", None) != "ATTEMPT":
+            return None
+        return constants.read_int(str(parts[2]), self.span_of(parts[2]).start, self.problems)
 
     def expect_retried(self, parts: Parts) -> syntax.Expect:
         count = None

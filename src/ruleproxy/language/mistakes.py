@@ -135,8 +135,16 @@ def is_inside_line(place: Place) -> bool:
 def explain_expectation(place: Place) -> Problem | None:
     """The problem of an `expect` whose first word is nearly one, or lacks what it is said of."""
     word, before, found = place.look(-1), place.look(-2), place.found
+    if word is not None and place.text_at(-3) == "attempt" and word.text in VERDICTS:
+        offer = (f"expect {word.text} …",)
+        return Problem(
+            "RP101", f"`{word.text}` is said of the whole exchange, not of an attempt", word.span, help=offer
+        )
     if word is None or before is None or before.text != "expect" or word.kind != "name":
         return None
+    if word.text == "attempt" and found is not None and found.kind == "name":
+        offer = ("expect attempt 1 …",)
+        return Problem("RP101", "`attempt` takes which one, in digits, counted from 1", found.span, help=offer)
     if found is not None and found.kind == "string":
         if word.text == "stopped":
             span = Span(word.start, found.end)

@@ -153,22 +153,23 @@ class Phrasing:
     def part_of_test(self, part: syntax.Given | syntax.Expect, indent: str) -> str:
         """The text of a `given` or `expect`."""
         if isinstance(part, syntax.Expect):
+            start = "expect " if part.attempt is None else f"expect attempt {part.attempt} "
             if part.condition is not None:
-                return f"expect {self.expression(part.condition, indent, 7)}"
-            return self.verdict(part)
+                return start + self.expression(part.condition, indent, len(start))
+            return start + self.verdict(part)
         start = f"given {part.subject.text} "
         if part.table is not None:
             return start + self.expression(part.table, indent, len(start))
         return f"{start}from {self.last_string(part)}"
 
     def verdict(self, part: syntax.Expect) -> str:
-        """The text of an expectation of a verdict."""
+        """The text of a verdict and what it is said of."""
         words = "stopped by" if part.verdict == "stopped_by" else part.verdict
         if isinstance(part.subject, syntax.Path):
-            return f"expect {words} {self.expression(part.subject, '', 0)}"
+            return f"{words} {self.expression(part.subject, '', 0)}"
         if not isinstance(part.subject, str):
-            return f"expect {words}" if part.subject is None else f"expect {words} {part.subject}"
-        return f"expect {words} {self.last_string(part)}"
+            return f"{words}" if part.subject is None else f"{words} {part.subject}"
+        return f"{words} {self.last_string(part)}"
 
     def last_string(self, part: syntax.Given | syntax.Expect) -> str:
         """The string at the end of a part of a test, as its author wrote it."""

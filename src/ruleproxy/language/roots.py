@@ -8,8 +8,8 @@ from typing import Final, Literal
 from ruleproxy.language.schemas import Shape, load_schemas
 from ruleproxy.language.types import BOOL, INT, JSON, LIST, OPTIONAL_STRING, STRING, Type, of
 
-Stage = Literal["request", "response", "event", "failure", "file", "test"]
-"""Where an expression stands: on a side, at the level of a file, or in a test."""
+Stage = Literal["request", "response", "event", "failure", "file", "test", "attempt"]
+"""Where an expression stands: on a side, at the level of a file, in a test, or in what it says of one attempt."""
 
 ROOTS: Final[Mapping[Stage, frozenset[str]]] = {
     "request": frozenset({"request", "upstream", "parameters", "original"}),
@@ -17,14 +17,15 @@ ROOTS: Final[Mapping[Stage, frozenset[str]]] = {
     "event": frozenset({"request", "upstream", "parameters", "original", "event", "stream"}),
     "failure": frozenset({"request", "upstream", "parameters", "original", "failure"}),
     "file": frozenset({"parameters"}),
-    "test": frozenset({"request", "response", "upstream", "events", "notes", "original", "parameters"}),
+    "test": frozenset({"request", "response", "upstream", "events", "notes", "cut", "original", "parameters"}),
+    "attempt": frozenset({"request", "upstream", "original", "parameters"}),
 }
 """The roots of each stage."""
 
 ALL_ROOTS: Final = frozenset().union(*ROOTS.values())
 
-LISTS: Final = frozenset({"events", "notes"})
-"""The roots that are lists, and values themselves."""
+VALUES: Final = frozenset({"events", "notes", "cut"})
+"""The roots that are values themselves."""
 
 BODIES: Final[Mapping[tuple[str, ...], Literal["request", "response", "event"]]] = {
     ("request", "body"): "request",
@@ -120,7 +121,8 @@ ROOT_SHAPES: Final[Mapping[str, Shape]] = {
 ROOT_TYPES: Final[Mapping[str, Type]] = {
     "events": Type(LIST.kinds, item=object_of("event")),
     "notes": Type(LIST.kinds, item=STRING),
-    **{name: object_of(name) for name in ALL_ROOTS - LISTS},
+    "cut": BOOL,
+    **{name: object_of(name) for name in ALL_ROOTS - VALUES},
 }
 """What each root is."""
 

@@ -231,11 +231,15 @@ class Given(Node):
 
 @dataclass(frozen=True, slots=True)
 class Expect(Node):
-    """`expect <boolean>` has a condition; `expect changed "rule"` has a verdict and what it is said of."""
+    """`expect <boolean>` has a condition; `expect changed "rule"` has a verdict and what it is said of.
+
+    `attempt` is the number behind that word: which of the times that the request went out is meant.
+    """
 
     condition: Expression | None
     verdict: str | None
     subject: str | int | Path | None
+    attempt: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ RESERVED = frozenset(
 SOFT_WORDS = frozenset(
     """
     DEFAULT CHANGED MATCHED UNMATCHED SHADOWED FAILED UNREACHED UNCHANGED SNAPSHOT STOPPED
-    RETRIED LEARNED
+    RETRIED LEARNED ATTEMPT
     """.split()  # noqa: SIM905
 )
 """Tokens that may stand where a value may, and are not worth naming beside it."""

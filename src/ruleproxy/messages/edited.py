@@ -22,6 +22,10 @@ _UNWELCOME: Final = re.compile("[\x00-\x1f\x7f]|%00")
 _METHOD: Final = re.compile("[A-Z][A-Z-]*")
 
 
+Destination = tuple[str, str, str, str | None]
+"""Where a request goes: an upstream's name, origin and base path, and the whole path where a rule wrote it."""
+
+
 class EditedUpstream:
     """Where the request goes: one of the declared upstreams, and the path there if a rule wrote the whole URL."""
 
@@ -117,18 +121,23 @@ class EditedUpstream:
     ) -> bool:
         same = [upstream.name for upstream in self.declared if upstream.origin == origin]
         name = name or (self.name if self.name in same else [*same, host_of(origin)][0])
-        state = (self.name, self.origin, self.base_path, self.exact_path)
         fresh = (name, origin, base, exact)
-        if state == fresh:
+        if self.destination == fresh:
             return False
-        self._journal.add(self._restore, *state)
-        self._restore(*fresh)
+        self._journal.add(self.restore, *self.destination)
+        self.restore(*fresh)
         if self._journal.detailed:
             after = {"base": str(self.base), "url": origin + (exact or ""), "name": name}[what]
             self._journal.describe("~", f"upstream.{what}", *map(self._secrets.mask, (before, after)))
         return True
 
-    def _restore(self, name: str, origin: str, base: str, exact: str | None) -> None:
+    @property
+    def destination(self) -> Destination:
+        """Where the request goes, for `restore`."""
+        return self.name, self.origin, self.base_path, self.exact_path
+
+    def restore(self, name: str, origin: str, base: str, exact: str | None) -> None:
+        """Go there (again), without a word in the journal."""
         self.name, self.origin, self.base_path, self.exact_path = name, origin, base, exact
 
 

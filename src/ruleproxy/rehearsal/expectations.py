@@ -43,6 +43,11 @@ def check_expectation(expect: syntax.Expect, finished: Finished) -> Missed | Non
 
 def _check(expect: syntax.Expect, finished: Finished) -> list[str]:
     subject = expect.subject
+    if expect.attempt is not None:
+        sent = len(finished.client.sends)
+        if not 0 < expect.attempt <= sent:
+            return [f"sent {count(sent, 'time')}"]
+        finished = finished.at(expect.attempt)
     match expect.verdict:
         case None if expect.condition is not None:
             return _check_condition(expect.condition, finished)

@@ -32,7 +32,7 @@ DEFAULT_UPSTREAM = "https://upstream.example"
 _FIELDS: Mapping[str, frozenset[str]] = {
     "request": frozenset({"method", "path", "raw_path", "query", "headers", "body", "body_text"}),
     "response": frozenset({"status", "headers", "body", "body_text"}),
-    "failure": frozenset({"kind", "message"}),
+    "failure": frozenset({"kind", "message", "events"}),
     "upstream": frozenset({"name", "url", "host"}),
 }
 _EVENT_FIELDS = frozenset({"type", "data"})
@@ -87,7 +87,7 @@ def read_given(test: RuleTest, origins: Sequence[str]) -> Given:
             case "events":
                 answers.append(_read_events(test, given))
             case "failure":
-                answers.append((_read_failure(test, given),))
+                answers.append(_read_failure(test, given))
             case "parameters":
                 pass
             case other:
@@ -172,11 +172,14 @@ def _read_response(test: RuleTest, given: syntax.Given) -> Response:
 
 
 def _read_events(test: RuleTest, given: syntax.Given) -> tuple[Event, ...]:
-    events = _evaluate(test, given)
+    return answer_with_stream(_encode_events(given, _evaluate(test, given)))
+
+
+def _encode_events(given: syntax.Given, events: Any) -> list[bytes]:
     if events == {}:
         events = []
     if not isinstance(events, list):
-        raise BadTest(given.span, "given events takes a list: { { type = …, data = … }, … }")
+        raise BadTest(given.span, "events are a list: { { type = …, data = … }, … }")
     encoded: list[bytes] = []
     for event in events:
         if not isinstance(event, dict) or not event.keys() <= _EVENT_FIELDS or "data" not in event:
@@ -191,15 +194,19 @@ def _read_events(test: RuleTest, given: syntax.Given) -> tuple[Event, ...]:
             )
         except (ValueError, EditRefused) as error:
             raise BadTest(given.span, str(error)) from None
-    return answer_with_stream(encoded)
+    return encoded
 
 
-def _read_failure(test: RuleTest, given: syntax.Given) -> UpstreamFailed:
+def _read_failure(test: RuleTest, given: syntax.Given) -> tuple[Event, ...]:
     fields = _read_fields(test, given)
     kind: Any = fields.get("kind")
     if kind not in get_args(FailureKind):
         raise BadTest(given.span, f"the kind of a failure is one of {', '.join(get_args(FailureKind))}")
-    return UpstreamFailed(kind, _text(given, "message", fields.get("message", f"the upstream failed: {kind}")))
+    failed = UpstreamFailed(kind, _text(given, "message", fields.get("message", f"the upstream failed: {kind}")))
+    if "events" not in fields:
+        return (failed,)
+    *begun, _ = answer_with_stream(_encode_events(given, fields["events"]))
+    return (*begun, failed)
 
 
 def _read_upstream(test: RuleTest, given: syntax.Given) -> Upstream:

@@ -12,7 +12,7 @@ from ruleproxy.language.checking.kinds import needs, put_article, with_article
 from ruleproxy.language.checking.scope import Scope, bare, literal_string
 from ruleproxy.language.diagnostics import Severity
 from ruleproxy.language.roots import FAILURES, names_of
-from ruleproxy.language.types import INT, JSON, STRING, Type, of
+from ruleproxy.language.types import INT, JSON, LIST, STRING, Type, of
 
 SUBJECTS: Mapping[str, Mapping[str, Type]] = {
     "request": {
@@ -26,7 +26,7 @@ SUBJECTS: Mapping[str, Mapping[str, Type]] = {
     },
     "response": {"status": INT, "headers": of("object"), "body": JSON, "body_text": STRING},
     "upstream": {"name": STRING, "host": of("string", "secret"), "url": of("string", "secret")},
-    "failure": {"kind": names_of(*FAILURES), "message": STRING},
+    "failure": {"kind": names_of(*FAILURES), "message": STRING, "events": LIST},
     "event": {"type": STRING, "data": JSON},
 }
 """What can be given, by subject, and the fields of each."""
@@ -88,13 +88,18 @@ def check_given(scope: Scope, given: syntax.Given) -> None:
             in_braces = f"{{ {scope.findings.text(given.table.span, 10_000)} }}"
             scope.findings.add("RP302", "events are a list", given.table.span, "one event", help=in_braces)
             return
-        for field in given.table.fields:
-            inner = bare(field.value)
-            if isinstance(inner, syntax.Table):
-                check_fields(scope, "event", inner)
+        check_events(scope, given.table)
     elif subject.text in SUBJECTS:
         check_fields(scope, subject.text, given.table)
         note_path(scope, subject.text, given.table)
+
+
+def check_events(scope: Scope, table: syntax.Table) -> None:
+    """Events that are given."""
+    for field in table.fields:
+        inner = bare(field.value)
+        if isinstance(inner, syntax.Table):
+            check_fields(scope, "event", inner)
 
 
 def check_requests(scope: Scope, test: syntax.Test) -> None:
@@ -153,6 +158,8 @@ def check_fields(scope: Scope, subject: str, table: syntax.Table) -> None:
             what = f"`{name}` takes {with_article(Type(wanted - {'nil'}))}"
             needs(scope, field.value, known, wanted | {"nil", "null"}, what)
             check_choice(scope, field.value, fields[name])
+            if name == "events" and isinstance(inner := bare(field.value), syntax.Table):
+                check_events(scope, inner)
             check_written_out(scope, name, field.value)
 
 
@@ -178,6 +185,9 @@ def check_choice(scope: Scope, node: syntax.Expression, wanted: Type) -> None:
 
 def check_expectation(scope: Scope, expectation: syntax.Expect, rules: KnownRules) -> None:
     """One `expect`."""
+    scope.stage = "test" if expectation.attempt is None else "attempt"
+    if expectation.attempt == 0:
+        scope.findings.add("RP302", "attempts are counted from 1", expectation.span, help="expect attempt 1 …")
     if expectation.condition is not None:
         scope.in_condition = True
         check_condition(scope, expectation.condition)

@@ -10,7 +10,7 @@ from ruleproxy.language.checking.findings import did_you_mean, find_near_miss
 from ruleproxy.language.checking.kinds import with_article
 from ruleproxy.language.checking.scope import Facts, Key, Scope, bare, is_stable, literal_string
 from ruleproxy.language.diagnostics import Severity
-from ruleproxy.language.roots import ALL_ROOTS, BODIES, DATA, LISTS, ROOT_SHAPES, ROOT_TYPES, ROOTS, Stage
+from ruleproxy.language.roots import ALL_ROOTS, BODIES, DATA, ROOT_SHAPES, ROOT_TYPES, ROOTS, VALUES, Stage
 from ruleproxy.language.schemas import Shape
 from ruleproxy.language.source import Span
 from ruleproxy.language.suggestions import find_nearest
@@ -81,7 +81,7 @@ def type_name(scope: Scope, name: syntax.Name) -> Type:
 
 def report_missing_root(scope: Scope, name: syntax.Name) -> None:
     """A root that exists, but not here."""
-    where: dict[Stage, str] = {"file": "at the level of the file", "test": "in a test"}
+    where: dict[Stage, str] = {"file": "at the level of the file", "test": "in a test", "attempt": "in an attempt"}
     here = where.get(scope.stage, f"on the {scope.stage} side")
     sides = [side for side in ("request", "response", "event", "failure") if name.name in ROOTS[side]]
     message = f"`{name.name}` does not exist {here}"
@@ -90,6 +90,8 @@ def report_missing_root(scope: Scope, name: syntax.Name) -> None:
         offer = ("write the `local` in a rule",)
     elif scope.stage == "event" and name.name == "response":
         offer = ("a stream is read event by event: `event.type`, `event.data`",)
+    elif scope.stage == "attempt":
+        offer = ("an attempt is what went out: `request`, `upstream`",)
     elif len(sides) == 1 and scope.rule is not None:
         offer = (f'rule "{scope.rule.name}" on {sides[0]}',)
     second = scope.rule.side.span if scope.rule is not None else None
@@ -121,7 +123,7 @@ def check_bare_root(scope: Scope, path: syntax.Path, *, writing: bool) -> bool:
     """Whether a root is followed by a field: roots themselves are no values (of places, that is said elsewhere)."""
     assert isinstance(path.base, syntax.Name)
     root = path.base.name
-    wanted = 0 if root in LISTS else 2 if root == "original" else 1
+    wanted = 0 if root in VALUES else 2 if root == "original" else 1
     named = [step for step in path.steps[:wanted] if isinstance(step, syntax.Member)]
     if len(named) == wanted:
         return True
@@ -276,7 +278,7 @@ def report_new_field(scope: Scope, walk: Walk, name: str, span: Span, shape: Sha
     if near is not None:
         offer = (f"did you mean `{near}`?", f'["{name}"] if it is really called so')
         scope.findings.add("RP202", f"unknown field `{name}`", span, help=offer)
-    elif not walk.writing and scope.stage != "test" and ("new", before, name) not in scope.said:
+    elif not walk.writing and scope.stage not in ("test", "attempt") and ("new", before, name) not in scope.said:
         scope.said.add(("new", before, name))
         label = "not in the schema: it may be new"
         scope.findings.add("RP202", f"unknown field `{name}`", span, label, severity=Severity.NOTE)
