@@ -15,15 +15,16 @@ from typing import Any, Final
 from ruleproxy.engine.compiling import CompiledRule, RuleCompiler, evaluate_constant
 from ruleproxy.engine.expressions import CannotCompile
 from ruleproxy.engine.origins import find_origins
-from ruleproxy.engine.parameters import example_parameters, fill_parameters, fits, with_article
+from ruleproxy.engine.parameters import example_parameters, fill_parameters, read_parameters
 from ruleproxy.engine.remembering import LoadMemory, NotedConstants
 from ruleproxy.engine.ruleset import BadParameters, Ruleset, RuleTest
 from ruleproxy.engine.surroundings import Surroundings
 from ruleproxy.engine.vocabulary import check_literal, load_vocabulary
 from ruleproxy.language import syntax
 from ruleproxy.language.checking import UsedPack, check_files
-from ruleproxy.language.diagnostics import Diagnostic, Label, Severity
+from ruleproxy.language.diagnostics import Diagnostic, Severity
 from ruleproxy.language.parsing import parse
+from ruleproxy.language.problems import Problem, place_problem
 from ruleproxy.language.reading import source_from_bytes
 from ruleproxy.language.reporting import sort_diagnostics
 from ruleproxy.language.source import Source, Span
@@ -349,34 +350,11 @@ class _Loader:
                     self._error(file.source, item.span, "RP901", "a pack cannot use another pack")
 
     def _parameters(self, source: Source, use: syntax.Use, manifest: Manifest) -> dict[str, Any]:
-        given: dict[str, Any] = {}
-        for entry in use.parameters.fields if use.parameters is not None else ():
-            key = entry.key
-            if not isinstance(key, syntax.Literal) or not isinstance(key.value, str):
-                self._error(source, entry.span, "RP306", "parameters have names")
-                continue
-            if key.value not in manifest.parameters:
-                nearest = find_nearest(key.value, sorted(manifest.parameters))
-                offer = () if nearest is None else (f"did you mean {nearest}",)
-                message = f'"{manifest.name}" has no parameter `{key.value}`'
-                self._error(source, key.span, "RP201", message, *offer)
-                continue
-            try:
-                around = Surroundings(None, self.environment, keep=self.secrets.add)
-                given[key.value] = evaluate_constant(entry.value, {}, self.vocabulary, {}, around)
-            except (CannotCompile, EditRefused) as error:
-                self._error(source, entry.value.span, "RP302", str(error))
-                continue
-            if not fits(given[key.value], manifest.parameters[key.value].type):
-                wanted = manifest.parameters[key.value].type
-                self._error(source, entry.value.span, "RP302", f"parameter `{key.value}` takes {with_article(wanted)}")
-        for name, parameter in manifest.parameters.items():
-            if name not in given and parameter.required:
-                self._error(source, use.pack_span, "RP305", f'"{manifest.name}" needs the parameter `{name}`'
-                            + (f": {parameter.description}" if parameter.description else ""),
-                            f'use "{use.pack}" with {{ {name} = … }}')  # fmt: skip
-            elif parameter.default is not None:
-                given.setdefault(name, parameter.default)
+        around = Surroundings(None, self.environment, keep=self.secrets.add)
+        given, problems = read_parameters(
+            use, manifest, lambda value: evaluate_constant(value, {}, self.vocabulary, {}, around)
+        )
+        self.diagnostics += (place_problem(problem, source, 0) for problem in problems)
         return given
 
     def _manifest_error(self, folder: Path, message: str) -> None:
@@ -388,4 +366,4 @@ class _Loader:
         self._error(Source(shown_path(file), text), Span(0, 0), "RP901", message)
 
     def _error(self, source: Source, span: Span, code: str, message: str, *help_lines: str) -> None:
-        self.diagnostics.append(Diagnostic(code, Severity.ERROR, message, Label(source, span), help=help_lines))
+        self.diagnostics.append(place_problem(Problem(code, message, span, help=help_lines), source, 0))

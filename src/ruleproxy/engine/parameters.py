@@ -2,13 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from ruleproxy.engine.expressions import CannotCompile
 from ruleproxy.engine.ruleset import BadParameters
+from ruleproxy.language import syntax
+from ruleproxy.language.checking.kinds import put_article
+from ruleproxy.language.problems import Problem
+from ruleproxy.language.suggestions import find_nearest
 from ruleproxy.messages.secrets import Secret
+from ruleproxy.messages.values import EditRefused
 from ruleproxy.packs.manifest import Manifest
+
+
+def read_parameters(
+    use: syntax.Use, manifest: Manifest, evaluate: Callable[[syntax.Expression], Any]
+) -> tuple[dict[str, Any], list[Problem]]:
+    """The parameters that a `use` gives to a pack, the defaults of the others, and what is wrong with them.
+
+    `evaluate` gives the value of an expression. Raises what it raises, but `CannotCompile` and `EditRefused`.
+    """
+    given: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for entry in use.parameters.fields if use.parameters is not None else ():
+        key = entry.key
+        if not isinstance(key, syntax.Literal) or not isinstance(key.value, str):
+            problems.append(Problem("RP306", "parameters have names", entry.span))
+            continue
+        parameter = manifest.parameters.get(key.value)
+        if parameter is None:
+            nearest = find_nearest(key.value, sorted(manifest.parameters))
+            offer = () if nearest is None else (f"did you mean {nearest}",)
+            problems.append(Problem("RP201", f'"{manifest.name}" has no parameter `{key.value}`', key.span, help=offer))
+            continue
+        try:
+            given[key.value] = evaluate(entry.value)
+        except (CannotCompile, EditRefused) as error:
+            problems.append(Problem("RP302", str(error), entry.value.span))
+            continue
+        if not fits(given[key.value], parameter.type):
+            problems.append(Problem("RP302", _say_type(key.value, parameter.type), entry.value.span))
+    for name, parameter in manifest.parameters.items():
+        if name not in given and parameter.required:
+            described = f": {parameter.description}" if parameter.description else ""
+            message = f"{_say_missing(manifest, name)}{described}"
+            problems.append(Problem("RP305", message, use.pack_span, help=(f'use "{use.pack}" with {{ {name} = … }}',)))
+        elif parameter.default is not None:
+            given.setdefault(name, parameter.default)
+    return given, problems
 
 
 def fill_parameters(given: Mapping[str, Any], manifest: Manifest) -> dict[str, Any]:
@@ -19,11 +62,11 @@ def fill_parameters(given: Mapping[str, Any], manifest: Manifest) -> dict[str, A
             known = ", ".join(sorted(manifest.parameters)) or "none"
             raise BadParameters(f'"{manifest.name}" has no parameter `{name}` (it has {known})')
         if not fits(value, parameter.type):
-            raise BadParameters(f"parameter `{name}` takes {with_article(parameter.type)}")
+            raise BadParameters(_say_type(name, parameter.type))
     filled = dict(given)
     for name, parameter in manifest.parameters.items():
         if name not in filled and parameter.required:
-            raise BadParameters(f'"{manifest.name}" needs the parameter `{name}`')
+            raise BadParameters(_say_missing(manifest, name))
         if parameter.default is not None:
             filled.setdefault(name, parameter.default)
     return filled
@@ -40,9 +83,12 @@ _EMPTY: Mapping[str, Any] = MappingProxyType(
 )
 
 
-def with_article(word: str) -> str:
-    """`a string`, `an int`."""
-    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
+def _say_type(name: str, wanted: str) -> str:
+    return f"parameter `{name}` takes {put_article(wanted)}"
+
+
+def _say_missing(manifest: Manifest, name: str) -> str:
+    return f'"{manifest.name}" needs the parameter `{name}`'
 
 
 def fits(value: object, wanted: str) -> bool:
