@@ -103,12 +103,17 @@ def test_a_secret_that_is_not_there_keeps_rules_from_loading(tmp_path: Path) -> 
 
 
 def test_a_secret_out_of_a_file(tmp_path: Path) -> None:
-    """NAME_FILE names a file, whose last line end is not part of the secret."""
+    """NAME_FILE names a file of one line, whose end is not part of the secret; what it holds is never shown."""
     (tmp_path / "token").write_text("from-file\n", encoding="utf-8")
     ruleset = load(tmp_path, TOKEN, {"TOKEN_FILE": str(tmp_path / "token")}).ruleset
     assert ruleset is not None
     assert send(ruleset, request({})).headers == [(b"authorization", b"Bearer from-file")]
     assert "cannot be read" in messages(load(tmp_path, TOKEN, {"TOKEN_FILE": str(tmp_path / "absent")}))
+    for text, problem in (("two\nlines\n", "more than one line"), (" \n", "nothing"), ("x" * 70_000, "65536 bytes")):
+        (tmp_path / "token").write_text(text, encoding="utf-8")
+        found = messages(load(tmp_path, TOKEN, {"TOKEN_FILE": str(tmp_path / "token")}))
+        assert problem in found
+        assert "two" not in found
 
 
 def test_a_secret_read_back_is_still_one(tmp_path: Path) -> None:

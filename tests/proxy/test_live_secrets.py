@@ -10,8 +10,9 @@ import orjson
 import pytest
 
 from ruleproxy.engine.events import Send
+from ruleproxy.engine.secret_texts import SecretUnreadable
 from ruleproxy.proxy.live_secrets import LiveSecrets, rules_environment, run_command, stand_in
-from ruleproxy.proxy.secret_sources import SecretSource, SecretUnreadable
+from ruleproxy.proxy.secret_sources import SecretSource
 from support.raw_client import RawClient
 from support.recording_upstream import OK, ReceivedRequest, Script, recording_upstream
 from support.server_process import server_process

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from ruleproxy.engine.secret_texts import SecretUnreadable, read_secret
 from ruleproxy.messages.secrets import Secret
 from ruleproxy.messages.values import EditRefused
 from ruleproxy.packs.folders import read_file
@@ -77,14 +78,10 @@ class Surroundings:
             raise EditRefused(f"{name!r} is not the name of a variable")
         if self.environment is None:
             return Secret.of(name, f"secret:{name}")
-        value = self.environment.get(name)
-        if value is None and (file := self.environment.get(f"{name}_FILE")) is not None:
-            try:
-                value = Path(file).read_text(encoding="utf-8").strip("\r\n")
-            except (OSError, UnicodeDecodeError) as error:
-                raise EditRefused(f"secret {name}: the file that {name}_FILE names cannot be read: {error}") from None
-        if not value:
-            raise EditRefused(f"secret {name} is not there: neither {name} nor {name}_FILE is set")
+        try:
+            value = read_secret(name, self.environment)
+        except SecretUnreadable as error:
+            raise EditRefused(str(error)) from None
         if value == f"secret:{name}":
             raise EditRefused(f"secret {name} is its own name, which stands for a secret that is not there")
         self.keep(value)

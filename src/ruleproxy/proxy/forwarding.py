@@ -24,10 +24,10 @@ from ruleproxy.engine.events import (
     UpstreamHead,
     Waited,
 )
+from ruleproxy.engine.secret_texts import SecretUnreadable
 from ruleproxy.messages.message import Headers
 from ruleproxy.proxy.failures import failure_of
 from ruleproxy.proxy.outgoing import Outgoing
-from ruleproxy.proxy.secret_sources import SecretUnreadable
 from ruleproxy.wire.headers import strip_hop_by_hop
 
 

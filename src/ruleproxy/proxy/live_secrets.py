@@ -21,14 +21,8 @@ from typing import Final
 from urllib.parse import quote
 
 from ruleproxy.engine.events import Send
-from ruleproxy.proxy.secret_sources import (
-    SECRET_LIMIT,
-    SecretSource,
-    SecretSources,
-    SecretUnreadable,
-    check_secret,
-    read_secret_file,
-)
+from ruleproxy.engine.secret_texts import SECRET_LIMIT, SecretUnreadable, check_secret, read_secret_file
+from ruleproxy.proxy.secret_sources import SecretSource, SecretSources
 
 _log = logging.getLogger("ruleproxy")
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+from ruleproxy.engine.secret_texts import SecretUnreadable
 from ruleproxy.messages.upstreams import Upstream
 from ruleproxy.proxy.forward_proxies import BadProxy, read_proxies
 from ruleproxy.proxy.routes import Patience, Route, Routes, Trust
-from ruleproxy.proxy.secret_sources import SecretSource, SecretSources, SecretUnreadable, read_secret_now
+from ruleproxy.proxy.secret_sources import SecretSource, SecretSources, read_secret_now
 from ruleproxy.proxy.setting_sources import BadSetting, Given, Sources, read_sources
 from ruleproxy.proxy.setting_values import (
     parse_base_path,
