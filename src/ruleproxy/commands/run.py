@@ -9,9 +9,11 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
+
+from ruleproxy.commands._where import stop
 
 if TYPE_CHECKING:
     from ruleproxy.proxy.app import ProxyApp
@@ -73,7 +75,7 @@ def command(
     except (BadSetting, OSError, CannotListen, CannotStart) as error:
         stream.close()
         Path(log).unlink()
-        _stop(str(error))
+        stop(CANNOT_START, str(error))
     url = url_of(listener)
     click.echo(f"ruleproxy: {url} -> {declared_upstreams(settings)[0].base_url}, log in {log}", err=True)
     run = _Run(app, settings, arguments, child_environment(os.environ, url, names))
@@ -171,8 +173,3 @@ def _terminal_sends_signals() -> bool:
 
 def _ignore(_: int) -> None:
     """The terminal has told the command itself."""
-
-
-def _stop(message: str) -> NoReturn:
-    click.echo(f"ruleproxy: {message}", err=True)
-    sys.exit(CANNOT_START)

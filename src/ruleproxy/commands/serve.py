@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import NoReturn
 
 import click
+
+from ruleproxy.commands._where import stop
 
 
 @click.command(name="serve")
@@ -82,25 +83,20 @@ def command(
     try:
         settings = read_settings({key: value for key, value in flags.items() if value}, os.environ, config)
     except (BadSetting, OSError) as error:
-        _stop(2, str(error))
+        stop(2, str(error))
     try:
         in_force = load_in_force(settings, named=bool(rules))
         shadow_rules = load_shadow(settings)
     except CannotStart as error:
-        _stop(error.code, str(error))
+        stop(error.code, str(error))
     try:
         listener = open_listener(settings.host, settings.port, allow_remote=settings.allow_remote)
     except CannotListen as error:
-        _stop(1, str(error))
+        stop(1, str(error))
     try:
         app = assemble(settings, listener, in_force, shadow_rules=shadow_rules)
     except BadSetting as error:
-        _stop(2, str(error))
+        stop(2, str(error))
     except BadCondition as error:
-        _stop(2, f"--record-only:\n{error}")
+        stop(2, f"--record-only:\n{error}")
     run_server(app, listener, settings)
-
-
-def _stop(code: int, message: str) -> NoReturn:
-    click.echo(f"ruleproxy: {message}", err=True)
-    sys.exit(code)

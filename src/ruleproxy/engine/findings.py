@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ruleproxy.engine.compiling import CompiledRule
 from ruleproxy.engine.context import RunContext
 from ruleproxy.engine.events import Send
 from ruleproxy.engine.ruleset import Ruleset
-from ruleproxy.engine.running import Outcome
+from ruleproxy.engine.running import Outcome, Verdict
 from ruleproxy.engine.sides import Sides
 from ruleproxy.wire.repair_stream import describe_repairs
 
@@ -47,6 +48,11 @@ class Findings:
         for run in self.sides.passes:
             found.setdefault(run.side, []).extend(run.outcomes)
         return found
+
+    def verdict_without_outcome(self, rule: CompiledRule) -> Verdict:
+        """What a rule came to that has no outcome: no candidate for this message, or of a side never come to."""
+        ran = rule.side == "request" or any(run.side == rule.side for run in self.sides.passes)
+        return "unmatched" if ran else "unreached"
 
     @property
     def acted(self) -> Sequence[str]:

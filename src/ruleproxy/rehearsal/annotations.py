@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from ruleproxy.language.exporting import annotate
 from ruleproxy.rehearsal.coverage import Coverage, format_per_cent
 from ruleproxy.rehearsal.report import CaptureEntry, TestEntry, Totals
-from ruleproxy.rehearsal.text import describe_capture, describe_failure, describe_problem
+from ruleproxy.rehearsal.text import describe_failure, describe_shortcoming
 
 
 class GithubReport:
@@ -28,7 +28,7 @@ class GithubReport:
         """One annotation each capture that something is wrong with."""
         if not entry.passed:
             place = {"file": entry.file, "line": entry.line or 1, "title": _title(entry)}
-            self._write(annotate("error", place, _text(entry)))
+            self._write(annotate("error", place, describe_shortcoming(entry)))
 
     def finish(self, totals: Totals, coverage: Coverage | None) -> None:
         """A warning at each rule that is not covered, and the closing line."""
@@ -53,7 +53,3 @@ def _title(entry: CaptureEntry) -> str:
     if entry.unreadable:
         return f"{entry.name} cannot be read"
     return f"a rule failed on {entry.name}" if entry.failed else f"{entry.name} is unlike what was accepted"
-
-
-def _text(entry: CaptureEntry) -> str:
-    return describe_problem(entry) if entry.problem is not None else "\n".join(describe_capture(entry)).rstrip()

@@ -76,12 +76,11 @@ class Coverage:
         outcomes = exchange.outcomes
         for rule in exchange.ruleset.rules:
             seen = self._rules[rule.name, rule.place]
-            # No candidate for this message, or a side that was never come to.
-            missing: Verdict = "unmatched" if rule.side in outcomes or rule.side == "request" else "unreached"
             verdicts = [outcome.verdict for outcome in outcomes.get(rule.side, ()) if outcome.rule is rule]
-            for verdict in verdicts or [missing]:
+            missing = None if verdicts else exchange.verdict_without_outcome(rule)
+            for verdict in verdicts if missing is None else (missing,):
                 seen.verdicts[verdict] = seen.verdicts.get(verdict, 0) + 1
-            if not verdicts and missing == "unmatched" and rule.applies is not None and seen.legs:
+            if missing == "unmatched" and rule.applies is not None and seen.legs:
                 # The index passed it over, by a leg that asks for method or path: which one is seen by asking.
                 with suppress(Exception):
                     rule.applies(exchange.contexts[rule.side])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import unified_diff
+from typing import get_args
 
 from ruleproxy.engine.expressions import CannotCompile
 from ruleproxy.engine.legs import LegCompiler
@@ -18,7 +19,7 @@ from ruleproxy.rehearsal.givens import BadTest, folder_of, suggest
 from ruleproxy.rehearsal.snapshots import render_snapshot
 from ruleproxy.rehearsal.unchanged import check_unchanged
 
-VERDICTS = ("changed", "matched", "unmatched", "shadowed", "failed", "unreached")
+VERDICTS = get_args(Verdict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +93,14 @@ def _check_condition(condition: syntax.Expression, finished: Finished) -> list[s
 def find_verdicts(expect: syntax.Expect, name: str, finished: Finished) -> list[Verdict]:
     """The verdicts of the rules of this name, with or without the prefix of their pack. Raises `BadTest`."""
     found: list[Verdict] = []
-    outcomes = finished.exchange.outcomes
-    for rule in finished.exchange.ruleset.rules:
+    exchange = finished.exchange
+    outcomes = exchange.outcomes
+    for rule in exchange.ruleset.rules:
         if name in (rule.name, rule.node.name):
-            # No candidate for this message, or a side that was never come to.
-            missing: Verdict = "unmatched" if rule.side in outcomes or rule.side == "request" else "unreached"
             verdicts = [outcome.verdict for outcome in outcomes.get(rule.side, ()) if outcome.rule is rule]
-            found += verdicts or [missing]
+            found += verdicts or [exchange.verdict_without_outcome(rule)]
     if not found:
-        known = {known for rule in finished.exchange.ruleset.rules for known in (rule.name, rule.node.name)}
+        known = {known for rule in exchange.ruleset.rules for known in (rule.name, rule.node.name)}
         raise BadTest(expect.span, f'no rule is named "{name}"{suggest(name, sorted(known))}')
     return found
 

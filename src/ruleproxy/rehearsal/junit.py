@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from ruleproxy.rehearsal.coverage import Coverage
 from ruleproxy.rehearsal.report import CaptureEntry, TestEntry, Totals
-from ruleproxy.rehearsal.text import describe_capture, describe_failure, describe_problem
+from ruleproxy.rehearsal.text import describe_failure, describe_shortcoming
 
 # https://www.w3.org/TR/xml/#charsets: what no XML can hold, not even escaped.
 _FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -80,7 +80,7 @@ class JunitReport:
             kind = "error" if entry.unreadable else "failure"
             failed = [name for tried in entry.tried for name in tried.rehearsal.failed]
             message = entry.problem or (f'"{failed[0]}" failed' if failed else "unlike what was accepted")
-            suite.add({**place}, kind, message, _text(entry))
+            suite.add({**place}, kind, message, describe_shortcoming(entry))
 
     def finish(self, totals: Totals, coverage: Coverage | None) -> None:  # noqa: ARG002 - as of every format
         """Everything."""
@@ -111,7 +111,3 @@ def _quote(text: str) -> str:
 
 def _escape(text: str) -> str:
     return escape(_FORBIDDEN.sub("\ufffd", text), {"\r": "&#13;"})
-
-
-def _text(entry: CaptureEntry) -> str:
-    return describe_problem(entry) if entry.problem is not None else "\n".join(describe_capture(entry)).rstrip()

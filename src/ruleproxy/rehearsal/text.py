@@ -72,6 +72,11 @@ def describe_problem(entry: CaptureEntry) -> str:
     return f"{entry.name}{f' at {entry.place}' if entry.place else ''}: {entry.problem}"
 
 
+def describe_shortcoming(entry: CaptureEntry) -> str:
+    """What is wrong with a capture that did not pass, as one text."""
+    return describe_problem(entry) if entry.problem is not None else "\n".join(describe_capture(entry)).rstrip()
+
+
 def describe_capture(entry: CaptureEntry) -> Iterator[str]:
     """What became of a capture, each paragraph with an empty line behind it."""
     for tried in entry.tried:

@@ -10,6 +10,7 @@ from ruleproxy.engine.expressions import ENVIRONMENT, CannotCompile, Expressions
 from ruleproxy.engine.masking import mask_operand
 from ruleproxy.engine.vocabulary import load_vocabulary
 from ruleproxy.language import syntax
+from ruleproxy.language.checking.actions import is_many
 from ruleproxy.messages.body import Body
 from ruleproxy.messages.edited import EditedResponse
 from ruleproxy.messages.journal import Journal
@@ -69,7 +70,7 @@ def _texts(path: syntax.Path, finished: Finished) -> list[bytes]:
     value = _evaluate(path, finished)(finished.context)
     if value is NIL:
         return []
-    return [_text(item) for item in value] if isinstance(value, list) and _many(path) else [_text(value)]
+    return [_text(item) for item in value] if isinstance(value, list) and is_many(path) else [_text(value)]
 
 
 def _whole_body(path: syntax.Path, finished: Finished) -> Body | None:
@@ -89,10 +90,6 @@ def _whole_body(path: syntax.Path, finished: Finished) -> Body | None:
 
 def _step_name(step: syntax.Step) -> str:
     return step.name if isinstance(step, syntax.Member) else ""
-
-
-def _many(path: syntax.Path) -> bool:
-    return any(isinstance(step, syntax.Every | syntax.AnyDepth) for step in path.steps)
 
 
 def _text(value: Value) -> bytes:
