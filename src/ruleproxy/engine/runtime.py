@@ -8,7 +8,7 @@ from typing import Any
 from ruleproxy.functions.models import Version
 from ruleproxy.messages.body import Body
 from ruleproxy.messages.lists import Lists
-from ruleproxy.messages.nodes import ListNode, Node, ObjectNode, plain
+from ruleproxy.messages.nodes import ListNode, Node, ObjectNode, every, plain
 from ruleproxy.messages.places import BodyPlace, ElementPlace, HeaderPlace, MemberPlace, Place, kind_of
 from ruleproxy.messages.secrets import Secret, join
 from ruleproxy.messages.values import NIL, EditRefused, Value, equal, finite
@@ -25,13 +25,6 @@ def member(value: Value, name: Value) -> Value:
     if isinstance(value, ObjectNode):
         return value.get(name) if type(name) is str else NIL
     return NIL
-
-
-def every(value: Value) -> list[Value]:
-    """The members of a list; none for anything else."""
-    if type(value) is list:
-        return value
-    return value.values() if isinstance(value, ListNode) else []
 
 
 def member_of_each(values: Iterable[Value], name: Value) -> list[Value]:

@@ -6,7 +6,7 @@ spells again byte for byte. Verbs and functions know only what is here.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, Union
 
 from msgspec import Raw
@@ -109,6 +109,14 @@ class ObjectNode(Node):
         """Take away what there is of these members."""
         raise NotImplementedError
 
+    def remove_within(self, name: str, choose: Callable[[Value], Sequence[Any]]) -> None:
+        """Remove a member from objects in this one that have it.
+
+        `choose` gives them; it looks for them in this node, or in plain data that is the same.
+        """
+        for part in choose(self):
+            part.remove(name)
+
     def rename(self, name: str, other: str) -> bool:
         """Give a member another name at the same place; False where there is none. Refuses a name that is taken."""
         raise NotImplementedError
@@ -205,6 +213,13 @@ def show(value: Shown) -> str | None:
         return value
     text = (value.to_json() if isinstance(value, Node) else bytes(value)).decode("utf-8", "replace")
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters)"
+
+
+def every(value: Value) -> list[Value]:
+    """The elements of a list, be it a node or plain data; none for anything else."""
+    if type(value) is list:
+        return value
+    return value.values() if isinstance(value, ListNode) else []
 
 
 def plain(value: Value) -> Value:

@@ -14,7 +14,7 @@ levels. From then on the tree is not `pure`, and plain data is looked at no more
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -210,6 +210,15 @@ class ObjectBranch(Branch, ObjectNode):
             self.tree.begin(self.data)
             for name in gone:
                 del self.data[name]
+
+    def remove_within(self, name: str, choose: Callable[[Value], Sequence[Any]]) -> None:
+        """See `ObjectNode`."""
+        if not self.tree.pure:
+            super().remove_within(name, choose)
+        elif chosen := choose(self.data):
+            self.tree.begin(*chosen)
+            for members in chosen:
+                del members[name]
 
     def rename(self, name: str, other: str) -> bool:
         """See `ObjectNode`."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import partial
 
 from ruleproxy.language.signatures import Choice, Example, Form, Place, Value, Verb
 from ruleproxy.language.syntax import Action
 from ruleproxy.language.types import INT
 from ruleproxy.messages import places, values
-from ruleproxy.messages.nodes import ListNode, ObjectNode
-from ruleproxy.messages.tree import ObjectBranch
+from ruleproxy.messages.nodes import ObjectNode, every
 from ruleproxy.messages.values import EditRefused
 from ruleproxy.verbs.context import Context
 
@@ -25,19 +25,16 @@ def _limit(context: Context, what: str, place: Sequence[places.Place], count: in
         body = target.read()
         if not isinstance(body, ObjectNode) or body.holds_at_most(MARK, count):
             continue
-        tree = body.tree if isinstance(body, ObjectBranch) and body.tree.pure else None
-        marked = find_marked(body.data if tree is not None and isinstance(body, ObjectBranch) else body)
-        if len(marked) > count:
-            context.spend(len(marked) + len(marked) // 2)
-            kept = _choose(marked, count, policy)
-            dropped = [part for index, (_, part) in enumerate(marked) if index not in kept]
-            if tree is not None:
-                tree.begin(*dropped)
-            for part in dropped:
-                if tree is None:
-                    part.remove(MARK)
-                else:
-                    del part[MARK]
+        body.remove_within(MARK, partial(_find_surplus, context, count, policy))
+
+
+def _find_surplus(context: Context, count: int, policy: str, body: values.Value) -> Sequence[values.Value]:
+    marked = find_marked(body)
+    if len(marked) <= count:
+        return ()
+    context.spend(len(marked) + len(marked) // 2)
+    kept = _choose(marked, count, policy)
+    return [part for index, (_, part) in enumerate(marked) if index not in kept]
 
 
 def _limit_is_idle(
@@ -62,26 +59,20 @@ def find_marked(body: values.Value) -> list[tuple[str, values.Value]]:
     found: list[tuple[str, values.Value]] = []
     for name in ("tools", "system"):
         _find_marked(body.get(name), name, found)
-    for message in _parts(body.get("messages")):
+    for message in every(body.get("messages")):
         if type(message) is dict or isinstance(message, ObjectNode):
             _find_marked(message.get("content"), "messages", found)
     return found
 
 
 def _find_marked(parts: values.Value, name: str, found: list[tuple[str, values.Value]]) -> None:
-    for part in _parts(parts):
+    for part in every(parts):
         if type(part) is dict or isinstance(part, ObjectNode):
             if part.get("type") == "tool_result":
                 _find_marked(part.get("content"), name, found)
             mark = part.get(MARK)
             if mark is not None and mark is not values.NIL:
                 found.append((name, part))
-
-
-def _parts(value: values.Value) -> list[values.Value]:
-    if type(value) is list:
-        return value
-    return value.values() if isinstance(value, ListNode) else []
 
 
 def _choose(marked: list[tuple[str, values.Value]], count: int, policy: str) -> Collection[int]:
