@@ -20,6 +20,7 @@ PACKS = {
     "messages-to-vertex": 'project = "p-1", location = "europe-west1", ',
     "vertex-to-messages": "",
 }
+CALLS = [("call_1", "Read", '{"path": "/café"}')]
 WAYS = ("streamed", "whole", "fake", "pings", "collect")
 
 
@@ -48,6 +49,8 @@ def expected(client: str) -> dict[str, Any]:
         message = COMPLETION["choices"][0]["message"]
         calls = [(c["id"], c["function"]["name"], c["function"]["arguments"]) for c in message["tool_calls"]]
         return {"content": [message["content"], calls], "stop_reason": "tool_calls", "usage": (7, 9)}
+    if client == "openai responses":
+        return {"content": ["héllo 😀", CALLS], "stop_reason": "completed", "usage": (7, 9)}
     return {"content": CONTENT, "stop_reason": "tool_use", "usage": (7, 9)}
 
 

@@ -86,6 +86,7 @@ EVENT = b'{"kind":"error_event","type":"api_error"}'
         (b"", 599, b'{"kind":"empty_stream","type":"api_error"}'),
         (b"\n", 599, b'{"kind":"empty_stream","type":"api_error"}'),
         (ERROR, 599, b'{"kind":"error_event","type":"rate_limit_error"}'),
+        (b'event: error\ndata: {"type":"error","code":"x","message":"no"}\n\n', 599, EVENT),
         (b'data: {"error":{"message":"no"}}\n\n', 599, b'{"kind":"error_event","type":"api_error"}'),
         (b'data: {"error":{"message":{"a":1},"code":"E7","status":"INTERNAL"}}\n\n', 599, EVENT),
         (b'data: {"error":{"code":429.5}}\n\n', 599, EVENT),

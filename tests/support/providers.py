@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ruleproxy.wire.bedrock import encode_exception
 from ruleproxy.wire.fake_chat import fake_chat
+from ruleproxy.wire.fake_responses import fake_responses
 from ruleproxy.wire.fake_stream import fake_stream
-from ruleproxy.wire.formats import api_of, error_body, error_headers, error_status
+from ruleproxy.wire.formats import Api, api_of, error_body, error_headers, error_status
 from ruleproxy.wire.framing import AWS_EVENT_STREAM, SERVER_SENT_EVENTS
 from support.recording_upstream import Close, Pause, ReceivedRequest, Script
 from support.server_process import ServerProcess, server_process
@@ -50,6 +51,44 @@ COMPLETION: dict[str, Any] = {
     ],
     "usage": {"prompt_tokens": 7, "completion_tokens": 9, "total_tokens": 16},
 }
+
+RESPONSE: dict[str, Any] = {
+    "id": "resp_1",
+    "object": "response",
+    "created_at": 1700000000,
+    "status": "completed",
+    "error": None,
+    "incomplete_details": None,
+    "model": "gpt-5",
+    "output": [
+        {
+            "id": "msg_1",
+            "type": "message",
+            "status": "completed",
+            "role": "assistant",
+            "content": [{"type": "output_text", "text": "héllo 😀", "annotations": []}],
+        },
+        {
+            "id": "fc_1",
+            "type": "function_call",
+            "status": "completed",
+            "call_id": "call_1",
+            "name": "Read",
+            "arguments": '{"path": "/café"}',
+        },
+    ],
+    "parallel_tool_calls": True,
+    "tool_choice": "auto",
+    "tools": [],
+    "usage": {
+        "input_tokens": 7,
+        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+        "output_tokens": 9,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": 16,
+    },
+}
+WHOLE: Mapping[Api, dict[str, Any]] = {"openai.chat": COMPLETION, "openai.responses": RESPONSE}
 
 BEDROCK_STATUSES = {"authentication_error": 403, "overloaded_error": 503}
 """Those that differ from the messages API's."""
@@ -97,7 +136,7 @@ def answer_in_its_format(request: ReceivedRequest) -> Script:
     api = api_of(path)
     streams = path.endswith(("/invoke-with-response-stream", ":streamRawPredict")) or body.get("stream") is True
     framing = AWS_EVENT_STREAM if api == "bedrock.invoke" else SERVER_SENT_EVENTS
-    said = str(body.get("messages"))
+    said = str(body.get("messages") or body.get("input"))
     if "fail " in said:
         kind = said.partition("fail ")[2].partition("'")[0].split()[0]
         if "in the stream" not in said:
@@ -111,13 +150,15 @@ def answer_in_its_format(request: ReceivedRequest) -> Script:
         )
         return (_stream(framing.content_type) + failed, Close())
     waiting = (Pause(0.4),) if "slowly" in said else ()
-    whole = json.dumps(COMPLETION if api == "openai.chat" else MESSAGE, ensure_ascii=False).encode()
+    whole = json.dumps(WHOLE.get(api, MESSAGE), ensure_ascii=False).encode()
     if path.endswith("count_tokens") or "count-tokens" in path:
         return (_whole(200, b'{"input_tokens":9}'),)
     if not streams:
         return (*waiting, _whole(200, whole))
     if api == "openai.chat":
         events = fake_chat(whole, counts=(body.get("stream_options") or {}).get("include_usage", False), delta_size=5)
+    elif api == "openai.responses":
+        events = fake_responses(whole, delta_size=5)
     else:
         events = fake_stream(whole, delta_size=5)
     return (_stream(framing.content_type), *map(framing.encode, events), Close())

@@ -160,10 +160,34 @@ def ask_openai(url: str, headers: Headers, text: str, stream: bool) -> dict[str,
     }
 
 
+def ask_openai_responses(url: str, headers: Headers, text: str, stream: bool) -> dict[str, Any]:
+    """The client of responses, with its helper for streams."""
+    asked: dict[str, Any] = {"model": "gpt-5", "input": [{"role": "user", "content": text}]}
+    with openai.OpenAI(
+        api_key="secret-1",
+        base_url=f"{url}/v1",
+        max_retries=0,
+        default_headers=headers,
+        http_client=openai.DefaultHttpxClient(trust_env=False),
+    ) as client:
+        if stream:
+            with client.responses.stream(**asked) as events:
+                response: Any = events.get_final_response()
+        else:
+            response = client.responses.create(**asked)
+    calls = [(item.call_id, item.name, item.arguments) for item in response.output if item.type == "function_call"]
+    return {
+        "content": [response.output_text, calls],
+        "stop_reason": response.status,
+        "usage": (response.usage.input_tokens, response.usage.output_tokens),
+    }
+
+
 CLIENTS: Mapping[str, Ask] = {
     "anthropic": ask_anthropic,
     "anthropic bedrock": ask_anthropic_bedrock,
     "anthropic vertex": ask_anthropic_vertex,
     "boto3": ask_boto,
     "openai": ask_openai,
+    "openai responses": ask_openai_responses,
 }

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ruleproxy.wire.fake_chat import fake_chat
+from ruleproxy.wire.fake_responses import fake_responses
 from ruleproxy.wire.fake_stream import fake_stream
 from ruleproxy.wire.framing import AWS_EVENT_STREAM, SERVER_SENT_EVENTS
 from support.golden import ACCEPT
@@ -37,3 +38,9 @@ def test_the_stream_of_a_chat_completion(name: str, counts: bool) -> None:
     """With its counts in a chunk of their own where the client asked for them."""
     events = fake_chat((FOLDER / f"{name}.json").read_bytes(), counts=counts, delta_size=8)
     compare(SERVER_SENT_EVENTS.encode_all(events), f"{name}{'-counts' if counts else ''}.events")
+
+
+def test_the_stream_of_a_response() -> None:
+    """Every kind of item, and the counts where the whole is told once more."""
+    events = fake_responses((FOLDER / "response.json").read_bytes(), delta_size=8)
+    compare(SERVER_SENT_EVENTS.encode_all(events), "response.events")

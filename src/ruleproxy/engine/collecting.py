@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
+
 from ruleproxy.engine.context import Failure
 from ruleproxy.engine.faking import FakingError, readable_body
 from ruleproxy.engine.holding import empty_stream, read_error_event
 from ruleproxy.engine.replying import ENTITY, Client, with_length
 from ruleproxy.messages.message import Response
 from ruleproxy.wire.collect_chat import collect_chat
+from ruleproxy.wire.collect_responses import collect_responses
 from ruleproxy.wire.collect_stream import CannotCollectError, collect_stream
 from ruleproxy.wire.events import BadStreamError, StreamEvent
+from ruleproxy.wire.formats import Api
 from ruleproxy.wire.framing import Framing
 from ruleproxy.wire.invocation_metrics import metric_headers
+
+_COLLECTORS: Mapping[Api, Callable[[Iterable[StreamEvent]], bytes]] = {
+    "openai.chat": collect_chat,
+    "openai.responses": collect_responses,
+}
+"""What collects streams, by the format that the client's path names; all others tell messages of Anthropic."""
 
 
 def collect(response: Response, framing: Framing, client: Client) -> Response | Failure:
@@ -26,7 +36,7 @@ def collect(response: Response, framing: Framing, client: Client) -> Response | 
     if not events:
         return empty_stream()
     try:
-        body = collect_chat(events) if client.api == "openai.chat" else collect_stream(events)
+        body = _COLLECTORS.get(client.api, collect_stream)(events)
     except CannotCollectError as error:
         told = None if error.event is None else read_error_event(error.event)
         return told or _fail("api_error", 502, f"the upstream's stream could not be collected: {error}")

@@ -11,6 +11,7 @@ from ruleproxy.messages.edited import EditedRequest
 from ruleproxy.messages.message import Headers, Response
 from ruleproxy.wire.compression import find_codings
 from ruleproxy.wire.fake_chat import fake_chat
+from ruleproxy.wire.fake_responses import fake_responses
 from ruleproxy.wire.fake_stream import fake_stream
 from ruleproxy.wire.formats import error_status, error_type
 from ruleproxy.wire.invocation_metrics import Metering
@@ -67,6 +68,8 @@ class StreamFaker:
         try:
             if self._client.api == "openai.chat":
                 events = fake_chat(body, model=self._model, counts=self._counts)
+            elif self._client.api == "openai.responses":
+                events = fake_responses(body, model=self._model)
             else:
                 events = fake_stream(body, model=self._model)
         except NotAMessageError as error:

@@ -30,6 +30,7 @@ class _Error(msgspec.Struct):
 
 class _Data(msgspec.Struct):
     type: object = None
+    message: object = None
     error: _Error | str | list[object] | int | float | None = None
 
 
@@ -90,7 +91,8 @@ def read_error_event(event: StreamEvent) -> Failure | None:
         data = _Data(error=" ".join(event.data[:300].decode("utf-8", "replace").split()))
     if event.type != "error" and data.type != "error" and (data.error is None or event.type or data.type):
         return None
-    error = data.error if isinstance(data.error, _Error) else _Error(message=data.error)
+    # The responses of OpenAI have no envelope around an error within a stream.
+    error = data.error if isinstance(data.error, _Error) else _Error(message=data.error or data.message)
     numbers = (s for s in (error.status, error.status_code, error.code) if isinstance(s, int) and 400 <= s < 600)
     told = next(numbers, None)
     kind = _text(error.type) or error_type(told or 500)

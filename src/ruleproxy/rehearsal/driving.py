@@ -16,6 +16,7 @@ from ruleproxy.messages.message import Headers, Response
 from ruleproxy.rehearsal.answers import answer_with, answer_with_stream
 from ruleproxy.wire.events import BadStreamError, StreamEvent
 from ruleproxy.wire.fake_chat import fake_chat
+from ruleproxy.wire.fake_responses import fake_responses
 from ruleproxy.wire.fake_stream import fake_stream
 from ruleproxy.wire.formats import Api, api_of
 from ruleproxy.wire.framing import SERVER_SENT_EVENTS, Framing, claimed_framing, expected_framing
@@ -130,6 +131,8 @@ def default_answer(send: Send, api: Api) -> tuple[Event, ...]:
             return answer_with_stream(map(framing.encode, fake_stream(body, model=model)), framing=framing)
         case "openai.chat":
             return answer_with_stream(map(framing.encode, fake_chat(body, model=model)))
+        case "openai.responses":
+            return answer_with_stream(map(framing.encode, fake_responses(body, model=model)))
         case _:
             return answer_with(Response(200, [(b"content-type", b"application/json")], body))
 

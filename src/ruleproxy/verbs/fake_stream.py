@@ -21,11 +21,11 @@ VERB = Verb(
     summary="ask the upstream for a whole answer and give it to the client as a stream",
     prose="Takes the request's stream flag (or the streaming suffix of its path) away by itself; a request that asks "
     "for no stream is left alone. The client gets the stream of its own format: events of Anthropic Messages or "
-    "Vertex, frames of Bedrock, chunks of OpenAI chat completions. Nothing is sent while the upstream works, so its "
-    "errors arrive with their own status; with `ping_every` the 200 is committed at the first ping, and a later error "
-    "arrives as the error event of the client's format. What is sent keeps connections open and restarts no limit of "
-    "the client's own: past 300 seconds clients may have given up. On the sides of an answer it goes with `retry`: the "
-    "request is sent again without streaming.",
+    "Vertex, frames of Bedrock, chunks of OpenAI chat completions, events of OpenAI responses. Nothing is sent while "
+    "the upstream works, so its errors arrive with their own status; with `ping_every` the 200 is committed at the "
+    "first ping, and a later error arrives as the error event of the client's format. What is sent keeps connections "
+    "open and restarts no limit of the client's own: past 300 seconds clients may have given up. On the sides of an "
+    "answer it goes with `retry`: the request is sent again without streaming.",
     forms=(
         Form(
             "fake_stream",
