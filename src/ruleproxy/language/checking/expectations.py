@@ -115,14 +115,17 @@ def check_requests(scope: Scope, test: syntax.Test) -> None:
 
 
 def note_path(scope: Scope, subject: str, table: syntax.Table) -> None:
-    """Which path a request of a test has: what is expected of its body is read by that format."""
+    """Which path a request of a test has: what is expected of its body is read by that format.
+
+    It is what came: rules may have written another one by the time that it goes out.
+    """
     if subject != "request":
         return
     for field in table.fields:
         name = None if field.key is None else literal_string(field.key)
         path = literal_string(field.value)
         if name == "path" and path is not None:
-            scope.learn(("request", "path"), names_of(path))
+            scope.learn(("original", "request", "path"), names_of(path))
 
 
 def check_parameters(scope: Scope, table: syntax.Table) -> None:
