@@ -159,3 +159,49 @@ def test_the_legs_of_an_if_count(work: Path) -> None:
     done = run_ruleproxy(work, "test", "--coverage")
     assert '      never true: tool.type == "custom"\n      never false: tool.type == nil\n' in done.stdout
     assert "66.6 % covered: 1 of 1 rule acted, 5 of 8 outcomes of legs were seen" in done.stdout
+
+
+WHERE = """\
+rule "chooses" on request then
+  strip tool in request.body.tools where tool.type == "custom" and blank(tool.name)
+  for message in request.body.messages do
+    move block in message.content where block.type == "tool_use" to last
+  end
+  strip message in request.body.messages where previous(message) ~= nil and message.role == "system"
+  strip beta in request.headers["anthropic-beta"] where beta == "a"
+end
+
+test "one"
+  given request {
+    path = "/a",
+    headers = { ["anthropic-beta"] = "a,b" },
+    body = {
+      tools = { { type = "custom", name = "b" }, { type = "custom" }, { type = "custom", name = "c" } },
+      messages = {
+        { role = "user", content = { { type = "tool_use" }, { type = "text" } } },
+        { role = "assistant", content = "text" },
+      },
+    },
+  }
+  expect count(request.body.tools) == 2
+  expect last(first(request.body.messages).content).type == "tool_use"
+  expect request.headers["anthropic-beta"] == "b"
+end
+"""
+
+
+def test_the_legs_of_a_where_count(work: Path) -> None:
+    """Each element that was asked is one: of a list in the body, of one beside its neighbours, of a header."""
+    (work / "rules/a.rules").write_text(WHERE)
+    legs = covered(work)["chooses"]["legs"]
+    assert [(leg["text"], leg["true"], leg["false"]) for leg in legs] == [
+        ('tool.type == "custom"', 3, 0),
+        ("blank(tool.name)", 1, 2),
+        ('block.type == "tool_use"', 1, 1),
+        ("previous(message) ~= nil", 1, 1),
+        ('message.role == "system"', 0, 1),
+        ('beta == "a"', 1, 1),
+    ]
+    done = run_ruleproxy(work, "test", "--coverage")
+    assert "1 passed, 0 failed" in done.stdout
+    assert '      never true: message.role == "system"' in done.stdout

@@ -149,11 +149,6 @@ class Expressions:
         text = self.source(node, scope)
         return text if self._is_bool(node) else f"truth({text})"
 
-    def condition_on(self, name: str, node: syntax.Expression, scope: Scope) -> str:
-        """The same for a condition on the elements of a list; `name` is the Python name of one."""
-        self.element_names.add(name)
-        return self.condition(node, scope)
-
     def _is_bool(self, node: syntax.Expression) -> bool:
         match node:
             case syntax.Group():

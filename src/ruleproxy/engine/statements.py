@@ -68,7 +68,7 @@ class StatementWriter:
                 self._action(node, scope, depth)
 
     def _decide(self, node: syntax.Expression, scope: Scope) -> str:
-        """The condition of an `if`, each leg of it watched where somebody does."""
+        """The condition of an `if` or a `where`, each leg of it watched where somebody does."""
         match node:
             case _ if self._watch is None or self.probing:
                 return self._expressions.condition(node, scope)
@@ -142,7 +142,8 @@ class StatementWriter:
                 name = f"{self._expressions.fresh()}_bound"
                 inner.names[binding.text] = name
                 inner.places.pop(binding.text, None)
-                condition = self._expressions.condition_on(name, argument, inner)
+                self._expressions.element_names.add(name)
+                condition = self._decide(argument, inner)
                 return f"lambda lists: [{condition} for them in lists for {name} in them]"
             case Binding():
                 return None

@@ -1,8 +1,8 @@
 """How much of the rules tests and captures reach: what each rule came to, and each leg of its condition both ways.
 
 Rules are watched from outside: a condition of several legs is evaluated leg by leg, as `and` and `or` do, with what
-each comes to noted; a rule with an `if` is compiled anew, so that what its legs come to is told. Nothing else of a rule
-is touched.
+each comes to noted; a rule with an `if` or a `where` is compiled anew, so that what its legs come to is told. Nothing
+else of a rule is touched.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ruleproxy.language.counts import count
 
 @dataclass(slots=True)
 class LegCoverage:
-    """A leg of a condition, that of a rule or of an `if`: how often it was true, and how often false."""
+    """A leg of a condition, that of a rule, of an `if` or of a `where`: how often it was true, and how often false."""
 
     text: str
     true: int = 0
@@ -154,10 +154,16 @@ class Coverage:
 
 
 def _decides(statements: Iterable[syntax.Statement]) -> bool:
-    """Whether there is an `if`."""
-    return any(
-        isinstance(node, syntax.If) or (isinstance(node, syntax.For) and _decides(node.body)) for node in statements
-    )
+    """Whether there is an `if` or a `where`."""
+    for node in statements:
+        match node:
+            case syntax.If():
+                return True
+            case syntax.For() if _decides(node.body):
+                return True
+            case syntax.Action() if "condition" in node.arguments:
+                return True
+    return False
 
 
 def _legs(branch: Branch) -> Iterator[Leg]:
