@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import orjson
 
-from ruleproxy.engine.events import Event, UpstreamData, UpstreamEnd, UpstreamHead
+from ruleproxy.engine.events import Event, Head, ReadOn, UpstreamData, UpstreamEnd, UpstreamHead
 from ruleproxy.engine.exchange import Exchange
 from ruleproxy.rehearsal.answers import answer_with_stream
 from ruleproxy.rehearsal.driving import ClientAnswer, drive
@@ -67,3 +67,20 @@ def test_a_request_for_a_stream_is_left_alone() -> None:
     events = spell(fake_stream(orjson.dumps(MESSAGE)))
     _, client = run({"model": "m", "stream": True}, *answer_with_stream(events))
     assert client.body == b"".join(events)
+
+
+def test_a_large_stream_is_collected_part_by_part() -> None:
+    """Others have their turn between the parts of a piece, and an error ends it where it stands."""
+    exchange = Exchange(RULES, request({"model": "m"}), declared())
+    exchange.begin()
+    head, *_ = answer_with_stream([])
+    exchange.receive(head)
+    pings = b'data: {"type":"ping"}\n\n' * 5_000
+    assert not exchange.receive(UpstreamData(pings + b"data: {}\n\n" + pings))
+    parts = 0
+    while exchange.unread:
+        actions = exchange.receive(ReadOn())
+        parts += 1
+    assert isinstance(actions[0], Head)
+    assert actions[0].status == 502
+    assert 1 < parts < 5

@@ -142,7 +142,9 @@ def test_holding_is_bounded() -> None:
     """In bytes, and in pings."""
     exchange, _ = begin(IDLE, request({}))
     exchange.receive(UpstreamHead(200, SSE))
-    assert exchange.receive(UpstreamData(b"data: " + b"x" * HELD_BYTES))[0] == Head(200, SSE)
+    assert not exchange.receive(UpstreamData(b"data: " + b"x" * (HELD_BYTES // 2 - 6)))
+    assert not exchange.receive(UpstreamData(b"x" * (HELD_BYTES // 2)))
+    assert exchange.receive(UpstreamData(b"x"))[0] == Head(200, SSE)
     exchange, _ = begin(IDLE, request({}))
     exchange.receive(UpstreamHead(200, SSE))
     assert exchange.receive(UpstreamData(PING * 20)) == (Head(200, SSE), Data(PING * 20))

@@ -10,20 +10,20 @@ import pytest
 from ruleproxy.engine.events import Send
 from ruleproxy.engine.exchange import Exchange
 from ruleproxy.engine.loading import load_rules
-from ruleproxy.messages.message import Request
+from ruleproxy.messages.message import Headers, Request
 from ruleproxy.messages.upstreams import Upstream
 
 UPSTREAMS = (Upstream.from_url("default", "http://127.0.0.1:9"),)
 MANY = 20_000
 
 
-def run(folder: Path, statements: str, body: bytes) -> tuple[bytes, Exchange]:
+def run(folder: Path, statements: str, body: bytes, headers: Headers | None = None) -> tuple[bytes, Exchange]:
     """What goes out."""
     file = folder / "1.rules"
     file.write_text(f'edition 1\n\nrule "a" on request then\n{statements}\nend\n')
     loaded = load_rules([file], UPSTREAMS)
     assert loaded.ruleset is not None, loaded.diagnostics
-    exchange = Exchange(loaded.ruleset, Request("POST", b"/v1/messages", b"", [], body), UPSTREAMS)
+    exchange = Exchange(loaded.ruleset, Request("POST", b"/v1/messages", b"", headers or [], body), UPSTREAMS)
     action = exchange.begin()[0]
     assert isinstance(action, Send)
     return action.body, exchange
@@ -98,3 +98,10 @@ def test_lists_in_lists_fail_by_name(tmp_path: Path, caplog: pytest.LogCaptureFi
     assert body == text
     assert "nested too deeply" in str(exchange.outcomes["request"][0].failure)
     assert not caplog.records
+
+
+def test_a_header_of_very_many_lines_is_rewritten(tmp_path: Path) -> None:
+    """Each line is looked at once."""
+    lines = [(b"x-a", b"1")] * 60_000
+    _, exchange = run(tmp_path, '  rewrite request.headers["x-a"] = "2"', b"{}", lines)
+    assert [line for line in exchange.sides.ruled_headers if line[0] == b"x-a"] == [(b"x-a", b"2")]

@@ -199,3 +199,18 @@ def test_folds_become_a_space() -> None:
     reader.feed(b"HTTP/1.1 200 OK\r\nX: one\r\n\t two\r\nContent-Length: 0\r\n\r\n")
     assert reader.head is not None
     assert reader.head.headers[0] == (b"X", b"one two")
+
+
+def test_a_head_may_come_byte_by_byte() -> None:
+    """A quarter of a megabyte of it, and of a trailer: what came before is not looked at again for each byte."""
+    reader = ResponseReader("GET")
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" + b"a: b\r\n" * 40_000 + b"\r\n"
+    for at in range(len(head)):
+        assert reader.head is None
+        assert not reader.feed(head[at : at + 1])
+    assert reader.head is not None
+    assert len(reader.head.headers) == 40_001
+    for byte in b"0\r\nx: " + b"y" * 250_000 + b"\r\n\r\n":
+        assert not reader.complete
+        reader.feed(bytes((byte,)))
+    assert reader.complete

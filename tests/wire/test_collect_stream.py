@@ -97,3 +97,31 @@ def test_what_tells_no_message(stream: list[StreamEvent], reason: str) -> None:
     """The reason names the place."""
     with pytest.raises(CannotCollectError, match=reason):
         collect_stream(stream)
+
+
+def event(kind: str, **members: Any) -> StreamEvent:
+    return StreamEvent(kind, orjson.dumps({"type": kind} | members))
+
+
+def test_pieces_of_long_texts_are_joined_once() -> None:
+    """Tens of thousands of deltas behind twenty megabytes, and as many citations."""
+    count = 50_000
+    long = "x" * 20_000_000
+    events = [
+        event("message_start", message=message([])),
+        event("content_block_start", index=0, content_block={"type": "text", "text": long}),
+        *[event("content_block_delta", index=0, delta={"type": "text_delta", "text": "y"})] * count,
+        *[event("content_block_delta", index=0, delta={"type": "citations_delta", "citation": 1})] * count,
+        event("content_block_stop", index=0),
+        event("message_delta", delta={"stop_reason": "end_turn"}),
+        event("message_stop"),
+    ]
+    block = orjson.loads(collect_stream(events))["content"][0]
+    assert block == {"type": "text", "text": long + "y" * count, "citations": [1] * count}
+
+
+def test_a_message_of_very_many_parts_is_refused() -> None:
+    """Each block and each count takes far more memory than its text does."""
+    starts = (event("content_block_start", index=at, content_block={}) for at in range(200_000))
+    with pytest.raises(CannotCollectError, match="more than 100000 blocks, citations and counts"):
+        collect_stream([event("message_start", message=message([])), *starts])

@@ -130,3 +130,12 @@ def test_codings_are_found_over_all_lines() -> None:
     headers = [(b"Content-Encoding", b" GZIP , identity"), (b"x", b"br"), (b"content-encoding", b"br")]
     assert find_codings(headers) == ("gzip", "br")
     assert find_codings([(b"Content-Encoding", b"identity")]) == ()
+
+
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+def test_a_body_of_tiny_members_is_refused(coding: str) -> None:
+    """Each costs as much as kilobytes do, and a copy of all that follows it is not made for each either."""
+    with pytest.raises(CodingError, match="more than 10000 tiny members"):
+        decode_whole([coding], pack(b"", coding) * 400_000, 1_000)
+    many = pack(b"x" * 50, coding)
+    assert decode_whole([coding], many * 9_000, 450_000) == b"x" * 450_000

@@ -62,3 +62,9 @@ def test_a_message_that_was_cut_off_is_collected() -> None:
     assert collected["content"][0]["input"] == {"path": "/a"}
     with pytest.raises(CannotCollectError, match="is not JSON"):
         collect_stream(stream("tool_use", cut))
+
+
+def test_what_is_nested_very_deeply_is_closed() -> None:
+    """A hundred thousand levels, and as many elements: each is looked at once."""
+    assert close_json("[" * 100_000) == "[" * 100_000 + "]" * 100_000
+    assert close_json('{"a": [' + "[]," * 100_000) == '{"a": [' + "[]," * 99_999 + "[]]}"

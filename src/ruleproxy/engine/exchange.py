@@ -25,10 +25,10 @@ reads another framing; where failure rules may act, its beginning is held first 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from ruleproxy.engine.arriving import Arrival, Gathering, Kind, Limits
-from ruleproxy.engine.collecting import collect
+from ruleproxy.engine.collecting import StreamCollector
 from ruleproxy.engine.context import Decisions, Failure
 from ruleproxy.engine.events import (
     Action,
@@ -53,7 +53,7 @@ from ruleproxy.engine.replying import Client, is_encoded, with_length
 from ruleproxy.engine.ruleset import Ruleset
 from ruleproxy.engine.running import Outcome, RequiredRuleFailed
 from ruleproxy.engine.sides import Sides
-from ruleproxy.engine.unpacking import InflatesTooMuch, Unpacking, unpack_with
+from ruleproxy.engine.unpacking import STEP, InflatesTooMuch, Unpacking, cut, unpack_with
 from ruleproxy.language.signatures import Side
 from ruleproxy.messages.edited import EditedResponse
 from ruleproxy.messages.message import Request, Response
@@ -98,7 +98,9 @@ class Exchange(Findings):
         self._collecting = False
         self._came = self._head = _NO_HEAD
         self._framing: Framing | None = None
-        self._phase: Arrival | StreamStart | Gathering | None = None
+        self._phase: Arrival | StreamStart | Gathering | StreamCollector | None = None
+        # What is still to be read of the piece that came last.
+        self._rest: Iterator[bytes] | None = None
 
     @property
     def relaying(self) -> bool:
@@ -156,12 +158,24 @@ class Exchange(Findings):
         """What follows an event."""
         if isinstance(event, UpstreamHead):
             self._unpacking = Unpacking.of(event, self._limits.decoded) if self._reads(event) else None
-        return self.take(event) if self._unpacking is None else self._unpacking.receive(event, self)
+        if self._unpacking is not None:
+            return self._unpacking.receive(event, self)
+        if isinstance(event, UpstreamData) and len(event.data) > STEP:
+            self._rest = cut((event.data,))
+        if self._rest is None or not isinstance(event, UpstreamData | ReadOn):
+            return self.take(event)
+        # Of what is passed on or gathered all that is left is one.
+        as_it_is = self.passes or isinstance(self._phase, Gathering)
+        part = b"".join(self._rest) if as_it_is else next(self._rest, b"")
+        actions = self.take(UpstreamData(part)) if part else ()
+        if is_over(actions) or len(part) != STEP:
+            self._rest = None
+        return actions
 
     @property
     def unread(self) -> bool:
         """Whether there is more in what came than was read so far."""
-        return self._unpacking is not None and self._unpacking.unread
+        return self._rest is not None or (self._unpacking is not None and self._unpacking.unread)
 
     def _reads(self, head: UpstreamHead) -> bool:
         """Whether anything looks into the body of an answer."""
@@ -213,7 +227,9 @@ class Exchange(Findings):
         if self._faker is None:
             self.patience = None
         read = (ruled or self._outlet.repairs) and not bodiless
-        if self._collecting if kind != "whole" else self._faker is not None or read:
+        if kind != "whole" and self._collecting:
+            self._phase = StreamCollector(self._came.headers, kind, self._client)
+        elif kind == "whole" and (self._faker is not None or read):
             self._phase = Gathering()
         elif kind == "whole" and self.sides.rules("failure") and not bodiless:
             # Its client can do nothing with a part of it, and failure rules may do better.
@@ -272,10 +288,16 @@ class Exchange(Findings):
                     return ()
                 if not gathering.needed:
                     return self._open(b"".join(gathering.pieces))
-                return self._outlet.fail(
-                    502, "api_error", f"the upstream's answer is larger than {self._limits.answer} bytes"
-                )
+                return self._refuse_large()
+            case StreamCollector() as collector:
+                failure = collector.feed(data)
+                if failure is not None:
+                    return self._fail_with(failure)
+                return () if collector.size <= self._limits.answer else self._refuse_large()
         return self._pass_on(data)
+
+    def _refuse_large(self) -> Sequence[Action]:
+        return self._outlet.fail(502, "api_error", f"the upstream's answer is larger than {self._limits.answer} bytes")
 
     def _receive_end(self) -> Sequence[Action]:
         match self._phase:
@@ -288,7 +310,10 @@ class Exchange(Findings):
                     return actions
                 return (*self._open(start.held, sound=failure is None), *self._outlet.pass_on(b"", last=True))
             case Gathering() as gathering:
-                return self._finish(b"".join(gathering.pieces))
+                return self._finish(Response(self._came.status, self._came.headers, b"".join(gathering.pieces)))
+            case StreamCollector() as collector:
+                collected = collector.finish(self._came.status, self._came.headers)
+                return self._fail_with(collected) if isinstance(collected, Failure) else self._finish(collected)
         return self._outlet.pass_on(b"", last=True)
 
     def _receive_little(self, arrival: Arrival) -> Sequence[Action]:
@@ -300,17 +325,7 @@ class Exchange(Findings):
         actions = self._settle(arrival.believed if arrival.held else "whole", arrival.held)
         return actions if is_over(actions) else (*actions, *self._receive_end())
 
-    def _finish(self, body: bytes) -> Sequence[Action]:
-        response = Response(self._came.status, self._came.headers, body)
-        if self._framing is not None:
-            collected = collect(response, self._framing, self._client)
-            if isinstance(collected, Failure):
-                actions = self._run_failure(collected)
-                error = collected.error
-                return (
-                    self._outlet.fail(error["status"], error["type"], error["message"]) if actions is None else actions
-                )
-            response = collected
+    def _finish(self, response: Response) -> Sequence[Action]:
         came = response
         if self.sides.rules("response"):
             edited = self._run_response(response, streamed=False)

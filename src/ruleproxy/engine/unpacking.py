@@ -7,7 +7,7 @@ as it came, codings and all; a stream that it reads event by event goes out open
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from ruleproxy.engine.events import (
@@ -32,9 +32,16 @@ _PACKED = frozenset({b"content-encoding", b"content-length", b"content-md5", b"d
 """Headers that say what the bytes are in their codings."""
 
 
-STEP = 128 * 1024
-"""So many bytes of an opened answer are read at once: a few kilobytes may inflate to tens of megabytes of events, and
-nobody else is served while they are read."""
+STEP = 32 * 1024
+"""So many bytes of an answer are read at once: they may be thousands of events, and nobody else is served while they
+are read."""
+
+
+def cut(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in pieces that are read at once."""
+    for piece in pieces:
+        for at in range(0, len(piece), STEP):
+            yield piece[at : at + STEP]
 
 
 class InflatesTooMuch(EditRefused):
@@ -143,7 +150,7 @@ class Unpacking:
                 case UpstreamData(data):
                     if not self._begun:
                         self._packed.append(data)
-                    self._rest, self._size = self._decoder.feed(data), 0
+                    self._rest, self._size = cut(self._decoder.feed(data)), 0
                     return self._open_part(self._rest)
                 case ReadOn():
                     assert self._rest is not None, "there is nothing more to be read"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import reduce
 from typing import Final
 
 from ruleproxy.messages.journal import Journal, Kind
 from ruleproxy.messages.message import Headers
-from ruleproxy.messages.secrets import Secret, Written, join, reveal
+from ruleproxy.messages.secrets import Secret, Written, join_all, reveal
 from ruleproxy.messages.values import NIL, EditRefused, Nil
 
 _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
@@ -65,9 +64,7 @@ class HeaderFields:
         """Make a header one comma list (`a,b`); an empty one goes."""
         if values == self.values(name):
             return False
-        return self._replace(
-            name, [reduce(lambda whole, member: join(join(whole, ","), member), values)] if values else []
-        )
+        return self._replace(name, [join_all(values, ",")] if values else [])
 
     def remove(self, name: str) -> bool:
         """Take all lines of a header away."""
@@ -77,13 +74,12 @@ class HeaderFields:
         key = _checked_name(name)
         fresh = [_checked_value(name, value, secrets=self._secrets is not None) for value in values]
         wanted = key.lower()
-        places = [index for index, (other, _) in enumerate(self.lines) if other.lower() == wanted]
-        before = [self.lines[index][1] for index in places]
+        before = [value for other, value in self.lines if other.lower() == wanted]
         if before == fresh:
             return False
-        spelling = self.lines[places[0]][0] if places else key
-        lines = [line for index, line in enumerate(self.lines) if index not in places]
-        at = places[0] if places else len(lines)
+        lines = [line for line in self.lines if line[0].lower() != wanted]
+        at = next((index for index, (other, _) in enumerate(self.lines) if other.lower() == wanted), len(lines))
+        spelling = self.lines[at][0] if before else key
         lines[at:at] = [(spelling, value) for value in fresh]
         self._journal.add(setattr, self, "lines", self.lines)
         if self._secrets is not None:

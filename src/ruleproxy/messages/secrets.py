@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NoReturn
 from urllib.parse import quote, unquote_plus
 
@@ -60,10 +60,16 @@ class Secret:
 
 def join(left: str | Secret, right: str | Secret) -> str | Secret:
     """`..`: with a secret on one side a secret."""
-    if isinstance(left, str) and isinstance(right, str):
-        return left + right
-    named = tuple(part for side in (left, right) if isinstance(side, Secret) for part in side.named)
-    return Secret(reveal(left) + reveal(right), f"{left}{right}", named)
+    return join_all((left, right), "")
+
+
+def join_all(parts: Sequence[str | Secret], between: str) -> str | Secret:
+    """Texts one after the other; with a secret among them a secret."""
+    texts = [part for part in parts if isinstance(part, str)]
+    if len(texts) == len(parts):
+        return between.join(texts)
+    named = tuple(part for side in parts if isinstance(side, Secret) for part in side.named)
+    return Secret(between.join(map(reveal, parts)), between.join(map(str, parts)), named)
 
 
 def reveal(value: str | Secret) -> str:

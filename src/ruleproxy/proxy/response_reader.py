@@ -28,6 +28,9 @@ _VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*")
 _LENGTH = re.compile(rb"[0-9]{1,19}")
 _CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
 _CHUNK_LINE_LIMIT = 4096
+# What has to come before more of the head, or of a trailer, is to be looked at; where else, what waits is short.
+_ENDS = {"head": _END_OF_HEAD, "trailers": re.compile(rb"\r\n")}
+_LONGEST_END = 3
 
 
 class BadResponse(Exception):
@@ -48,7 +51,18 @@ class ResponseHead(NamedTuple):
 class ResponseReader:
     """Reads one answer to a request with `method`."""
 
-    __slots__ = ("_buffer", "_interim", "_method", "_remaining", "_state", "excess", "head", "persistent")
+    __slots__ = (
+        "_interim",
+        "_method",
+        "_remaining",
+        "_state",
+        "_tail",
+        "_waiting",
+        "_waiting_size",
+        "excess",
+        "head",
+        "persistent",
+    )
 
     def __init__(self, method: str) -> None:
         self.head: ResponseHead | None = None
@@ -58,14 +72,17 @@ class ResponseReader:
         self._method = method
         # "head", "length", "until close", "complete", and of chunks "size", "chunk", "chunk end", "trailers"
         self._state: str = "head"
-        self._buffer = b""
+        # The bytes of what is not complete, as they came, how many they are, and the last few of them.
+        self._waiting: list[bytes] = []
+        self._waiting_size = 0
+        self._tail = b""
         self._remaining = 0
         self._interim = 0
 
     @property
     def untouched(self) -> bool:
         """Whether not a byte has come."""
-        return self._state == "head" and not self._buffer and not self._interim
+        return self._state == "head" and not self._waiting and not self._interim
 
     @property
     def complete(self) -> bool:
@@ -80,9 +97,11 @@ class ResponseReader:
         if self._state == "until close":
             pieces.append(data)
             return pieces
-        if self._buffer:
-            data = self._buffer + data
-            self._buffer = b""
+        if self._waiting:
+            if not self._may_go_on(data):
+                self._wait(data)
+                return pieces
+            data = self._take_waiting() + data
         while data:
             state = self._state
             if state == "head":
@@ -90,7 +109,7 @@ class ResponseReader:
                 if end is None:
                     if len(data) > HEAD_LIMIT:
                         raise BadResponse(f"the head is longer than {HEAD_LIMIT} bytes")
-                    self._buffer = data
+                    self._wait(data)
                     return pieces
                 if end.start() > HEAD_LIMIT:
                     raise BadResponse(f"the head is longer than {HEAD_LIMIT} bytes")
@@ -112,15 +131,34 @@ class ResponseReader:
                 self._take_chunked(data, pieces)
                 if self._state != "complete":
                     return pieces
-                data, self._buffer = self._buffer, b""
+                data = self._take_waiting()
         return pieces
+
+    def _may_go_on(self, data: bytes) -> bool:
+        """Whether these bytes may complete what waits, or make it too long: looked for in what came last alone."""
+        end = _ENDS.get(self._state)
+        too_long = self._waiting_size + len(data) > HEAD_LIMIT
+        return end is None or too_long or end.search(self._tail + data) is not None
+
+    def _wait(self, data: bytes) -> None:
+        if data:
+            self._waiting.append(data)
+            self._waiting_size += len(data)
+            self._tail = (self._tail + data[-_LONGEST_END:])[-_LONGEST_END:]
+
+    def _take_waiting(self) -> bytes:
+        data = b"".join(self._waiting)
+        self._waiting.clear()
+        self._waiting_size = 0
+        self._tail = b""
+        return data
 
     def end(self) -> None:
         """Take the end of the connection. Raises Truncated."""
         if self._state == "until close":
             self._state = "complete"
         elif self._state == "head":
-            raise Truncated("the connection ended " + ("within the head" if self._buffer else "before an answer"))
+            raise Truncated("the connection ended " + ("within the head" if self._waiting else "before an answer"))
         elif self._state != "complete":
             raise Truncated("the connection ended within the body")
 
@@ -182,7 +220,7 @@ class ResponseReader:
                     state = "complete"
                     break
         self._state = state
-        self._buffer = data[position:]
+        self._wait(data[position:])
 
     def _read_head(self, text: bytes) -> bool:
         """Take a head; true where it is that of an interim answer."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ruleproxy.wire.collect_stream import CannotCollectError, read_event
+from ruleproxy.wire.collect_stream import CannotCollectError, Counted, collect_with, read_event
 from ruleproxy.wire.events import StreamEvent
 from ruleproxy.wire.fake_responses import ENDINGS
 from ruleproxy.wire.half_characters import write_json
@@ -17,20 +17,39 @@ from ruleproxy.wire.half_characters import write_json
 
 def collect_responses(events: Iterable[StreamEvent]) -> bytes:
     """The body of the non-streaming answer that these events tell. Raises `CannotCollectError`."""
-    done: dict[int, Any] = {}
-    for number, event in enumerate(events):
-        if event.data == b"[DONE]":
-            continue
+    return collect_with(ResponseCollector(), events)
+
+
+class ResponseCollector:
+    """A response of the OpenAI format; see `Collector`."""
+
+    def __init__(self) -> None:
+        self._done: dict[int, Any] = {}
+        self._response: dict[str, Any] | None = None
+        self._number = 0
+        self._parts = Counted()
+
+    def take(self, event: StreamEvent) -> None:
+        """See `Collector`."""
+        number, self._number = self._number, self._number + 1
+        if event.data == b"[DONE]" or self._response is not None:
+            return
         data = read_event(number, event)
         kind = data.get("type", event.type)
         if kind == "error" or (isinstance(data.get("error"), dict) and "response" not in data):
             raise CannotCollectError.told_by(event)
         match kind:
             case "response.output_item.done" if isinstance(index := data.get("output_index"), int):
-                done[index] = data.get("item")
+                self._parts.add(index not in self._done)
+                self._done[index] = data.get("item")
             case str() if kind.removeprefix("response.") in ENDINGS and isinstance(data.get("response"), dict):
-                response: dict[str, Any] = data["response"]
-                if not response.get("output"):
-                    response |= {"output": [done[index] for index in sorted(done)]}
-                return write_json(response)
-    raise CannotCollectError("the stream ended before its response did")
+                self._response = data["response"]
+
+    def finish(self) -> bytes:
+        """See `Collector`."""
+        response = self._response
+        if response is None:
+            raise CannotCollectError("the stream ended before its response did")
+        if not response.get("output"):
+            response |= {"output": [self._done[index] for index in sorted(self._done)]}
+        return write_json(response)

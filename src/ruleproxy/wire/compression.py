@@ -30,6 +30,14 @@ else:
 PIECE: Final = 64 * 1024
 """Bytes that are decoded at once, about."""
 
+# A decoder hands back what it did not take, as a copy: of members of a few bytes each, or of what inflates a
+# thousandfold, that would be most of the data again and again. So it is given little at first, and twice as much as
+# long as it goes on.
+_FIRST_TAKEN: Final = 256
+
+# Each costs as much as kilobytes of data do (zstd: 40 µs), and may be ten bytes: so many, and one for each kilobyte.
+_MOST_MEMBERS: Final = 10_000
+
 _MOST_CODINGS: Final = 4
 # RFC 8878 3.1.1.1.2 and RFC 9659: decoders of this coding take windows of up to 8 MiB.
 _ZSTD_WINDOW_LOG: Final = 23
@@ -118,23 +126,35 @@ class _Members:
         self._member: Any = None
         self._empty = True
         self._ended = False
+        self._members = 0
+        self._size = 0
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         full = False
+        at, taken = 0, PIECE if self._member is not None else _FIRST_TAKEN
+        self._size += len(data)
         # A full piece: more of the same may wait inside.
-        while data or full:
+        while at < len(data) or full:
             if self._member is None:
-                if self._ended or not (self._empty or data.startswith(self._magic)):
+                if self._ended or not (self._empty or data.startswith(self._magic, at)):
                     self._ended = True
                     return
+                self._members += 1
+                if self._members > _MOST_MEMBERS + self._size // 1024:
+                    raise CodingError(f"the data is in more than {_MOST_MEMBERS} tiny members")
                 self._member = self._open()
+                taken = _FIRST_TAKEN
             self._empty = False
-            piece, data = self._decode(data)
+            part = data[at : at + taken]
+            piece, left = self._decode(part)
+            at += len(part) - left
             full = len(piece) >= PIECE
+            taken = min(2 * taken, PIECE)
             if piece:
                 yield piece
             if self._member.eof:
-                data, self._member, full = self._member.unused_data, None, False
+                at -= len(self._member.unused_data)
+                self._member, full = None, False
 
     def finish(self) -> bool:
         # No data at all is what HEAD answers and some empty bodies have.
@@ -143,7 +163,8 @@ class _Members:
     def _open(self) -> Any:
         raise NotImplementedError
 
-    def _decode(self, data: bytes) -> tuple[bytes, bytes]:
+    def _decode(self, data: bytes) -> tuple[bytes, int]:
+        """A piece of at most `PIECE` bytes, and how many bytes of `data` have to be given again."""
         raise NotImplementedError
 
 
@@ -155,18 +176,18 @@ class _Gzip(_Members):
     def _open(self) -> Any:
         return zlib.decompressobj(16 + zlib.MAX_WBITS)
 
-    def _decode(self, data: bytes) -> tuple[bytes, bytes]:
+    def _decode(self, data: bytes) -> tuple[bytes, int]:
         piece = self._member.decompress(data, PIECE)
-        return piece, self._member.unconsumed_tail
+        return piece, len(self._member.unconsumed_tail)
 
 
 class _Zstd(_Members):
     def _open(self) -> Any:
         return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG})
 
-    def _decode(self, data: bytes) -> tuple[bytes, bytes]:
+    def _decode(self, data: bytes) -> tuple[bytes, int]:
         # It keeps what it could not take yet.
-        return self._member.decompress(data, PIECE), b""
+        return self._member.decompress(data, PIECE), 0
 
 
 class _Deflate:
@@ -185,12 +206,14 @@ class _Deflate:
             wrapped = data[0] & 0x0F == 8 and int.from_bytes(data[:2], "big") % 31 == 0
             self._stream = zlib.decompressobj(zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS)
         full = False
-        while data or full:
-            piece = self._stream.decompress(data, PIECE)
+        at = 0
+        while at < len(data) or full:
+            part = data[at : at + PIECE]
+            piece = self._stream.decompress(part, PIECE)
             full = len(piece) >= PIECE
             if piece:
                 yield piece
-            data = self._stream.unconsumed_tail
+            at += len(part) - len(self._stream.unconsumed_tail)
             if self._stream.unused_data:
                 raise zlib.error("data follows its end")
 

@@ -15,7 +15,7 @@ def close_json(text: str) -> str:
     A string or number at the end is left out (more of it may have been to come), and so is a key without its value.
     """
     closers: list[str] = []
-    kept, closing = "", "{}"
+    kept: int | None = None
     is_key = False
     at = 0
     while (found := _TOKEN.match(text, at)) is not None:
@@ -25,11 +25,12 @@ def close_json(text: str) -> str:
                 closers.append(_CLOSED_BY[part])
                 is_key = part == "{"
             case "}" | "]":
-                if not closers or closers.pop() != part:
-                    return kept + closing
+                if closers[-1:] != [part]:
+                    break
+                closers.pop()
                 is_key = False
             case ",":
-                kept, closing = text[: found.start(1)], "".join(reversed(closers))
+                kept = found.start(1)
                 is_key = closers[-1:] == ["}"]
                 continue
             case ":":
@@ -37,5 +38,6 @@ def close_json(text: str) -> str:
                 continue
             case _ if is_key or (part[0] != '"' and part not in _LITERALS):
                 continue
-        kept, closing = text[:at], "".join(reversed(closers))
-    return kept + closing
+        kept = at
+    # Since the last that is kept nothing was opened or closed.
+    return "{}" if kept is None else text[:kept] + "".join(reversed(closers))
