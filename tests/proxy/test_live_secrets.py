@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
@@ -26,6 +27,16 @@ end
 """
 
 UNAUTHORIZED = b'HTTP/1.1 401 No\r\nContent-Length: 29\r\n\r\n{"error":{"message":"stale"}}'
+
+
+@dataclass
+class Clock:
+    """Time as a test has it pass."""
+
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
 def python(script: str) -> tuple[str, ...]:
@@ -79,19 +90,21 @@ async def test_who_goes_away_takes_nothing_with_him(tmp_path: Path) -> None:
 
 async def test_after_its_lifetime_it_is_got_again(tmp_path: Path) -> None:
     """And what was used before is still masked."""
-    secrets = LiveSecrets({"TOKEN": source(counting(tmp_path), lifetime=0.05)})
+    clock = Clock()
+    secrets = LiveSecrets({"TOKEN": source(counting(tmp_path), lifetime=60)}, clock)
     assert await fill(secrets) == b"Bearer token-1-made-up"
-    await asyncio.sleep(0.1)
+    clock.now += 61
     assert await fill(secrets) == b"Bearer token-2-made-up"
     assert secrets.known() == [b"token-1-made-up", b"token-2-made-up"]
 
 
 async def test_near_its_end_it_is_got_beside_the_traffic(tmp_path: Path) -> None:
     """Nobody waits for the command: the old value is used meanwhile."""
+    clock = Clock()
     command = counting(tmp_path, before="import time; n > 1 and time.sleep(1)")
-    secrets = LiveSecrets({"TOKEN": source(command, lifetime=8)})
+    secrets = LiveSecrets({"TOKEN": source(command, lifetime=60)}, clock)
     assert await fill(secrets) == b"Bearer token-1-made-up"
-    secrets._held["TOKEN"]._since -= 7  # of its eight seconds
+    clock.now += 50
     assert await fill(secrets) == b"Bearer token-1-made-up"
     deadline = asyncio.get_running_loop().time() + 20
     while await fill(secrets) != b"Bearer token-2-made-up":
@@ -103,10 +116,12 @@ async def test_a_file_is_read_again_after_its_lifetime(tmp_path: Path) -> None:
     """As mounted secrets are rotated."""
     file = tmp_path / "token"
     file.write_text("first-made-up\n")
-    secrets = LiveSecrets({"TOKEN": SecretSource("TOKEN", file=file, lifetime=0.05)})
+    clock = Clock()
+    secrets = LiveSecrets({"TOKEN": SecretSource("TOKEN", file=file, lifetime=60)}, clock)
     assert await fill(secrets) == b"Bearer first-made-up"
     file.write_text("second-made-up\n")
-    await asyncio.sleep(0.1)
+    assert await fill(secrets) == b"Bearer first-made-up"
+    clock.now += 61
     assert await fill(secrets) == b"Bearer second-made-up"
 
 
@@ -148,11 +163,13 @@ async def test_a_command_that_takes_too_long_leaves_nothing_running(tmp_path: Pa
 
 async def test_a_failure_is_told_for_a_while_before_the_command_runs_again(tmp_path: Path) -> None:
     """Requests do not queue up behind a command that fails."""
-    secrets = LiveSecrets({"TOKEN": source(counting(tmp_path, before="raise SystemExit(1)"))})
-    for _ in range(5):
+    clock = Clock()
+    secrets = LiveSecrets({"TOKEN": source(counting(tmp_path, before="raise SystemExit(1)"))}, clock)
+    for moment, ran in ((0, 1), (1, 1), (4, 1), (6, 2), (7, 2)):
+        clock.now = moment
         with pytest.raises(SecretUnreadable, match="exit code 1"):
             await fill(secrets)
-    assert runs(tmp_path) == 1
+        assert runs(tmp_path) == ran
 
 
 async def test_it_stands_in_headers_and_in_the_target_as_these_spell_it(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ import logging
 import os
 import re
 import signal
+import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
@@ -56,10 +57,13 @@ def rules_environment(sources: SecretSources, environment: Mapping[str, str]) ->
 
 
 class LiveSecrets:
-    """Gets secrets, each by one command at a time, and puts them where their stand-ins are."""
+    """Gets secrets, each by one command at a time, and puts them where their stand-ins are.
 
-    def __init__(self, sources: SecretSources) -> None:
-        self._held = {name: _Held(source) for name, source in sources.items() if source.variable is None}
+    `clock` gives seconds, as of any moment: lifetimes are counted by it.
+    """
+
+    def __init__(self, sources: SecretSources, clock: Callable[[], float] = time.monotonic) -> None:
+        self._held = {name: _Held(source, clock) for name, source in sources.items() if source.variable is None}
 
     def known(self) -> list[bytes]:
         """The values that were used of late, to be masked wherever they come back."""
@@ -118,19 +122,20 @@ class LiveSecrets:
 class _Held:
     """One secret: what it was last, and the one attempt to get it that is under way."""
 
-    def __init__(self, source: SecretSource) -> None:
+    def __init__(self, source: SecretSource, clock: Callable[[], float]) -> None:
         self.used: deque[str] = deque(maxlen=_REMEMBERED)
         self._source = source
+        self._clock = clock
         self._value: str | None = None
         self._since = 0.0
         self._failure: SecretUnreadable | None = None
-        self._failed = 0.0
+        self._failed = float("-inf")
         self._renewed = float("-inf")
         self._fetching: asyncio.Task[None] | None = None
 
     async def get(self, *, instead_of: str | None = None) -> str:
         """The value, another than `instead_of` if there is one. Raises `SecretUnreadable`."""
-        now = asyncio.get_running_loop().time()
+        now = self._clock()
         age, lifetime = now - self._since, self._source.lifetime
         refused = self._value is not None and self._value == instead_of and now - self._renewed > _REFUSED_SECONDS
         if refused and self._fetching is None:
@@ -155,7 +160,6 @@ class _Held:
         self._fetching = asyncio.get_running_loop().create_task(self._fetch_value())
 
     async def _fetch_value(self) -> None:
-        loop = asyncio.get_running_loop()
         source = self._source
         try:
             if source.command is not None:
@@ -166,11 +170,11 @@ class _Held:
             if not value.isascii():
                 raise SecretUnreadable(f"secret {source.name}: it has characters that no header may hold")
         except SecretUnreadable as error:
-            self._failure, self._failed = error, loop.time()
+            self._failure, self._failed = error, self._clock()
             _log.error("%s", error)
         else:
             self._failure = None
-            self._value, self._since = value, loop.time()
+            self._value, self._since = value, self._clock()
             if value not in self.used:
                 self.used.append(value)
         finally:
