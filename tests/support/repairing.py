@@ -12,6 +12,7 @@ from ruleproxy.wire.repair_stream import Asked, StreamRepairer
 from ruleproxy.wire.repair_stream_anthropic import MessageRepairer
 from ruleproxy.wire.repair_stream_openai import ChunkRepairer
 from ruleproxy.wire.sse import Decoder, encode_event
+from support.strict_events import check_messages_stream
 
 ASKED = Asked("asked-model", 64, "seed")
 
@@ -99,3 +100,31 @@ def message_delta(reason: str | None = "end_turn", **usage: Any) -> dict[str, An
 
 STOP = {"type": "message_stop"}
 PING = {"type": "ping"}
+
+TEXT = [text_start(0), text_delta(0, "hé"), text_delta(0, "llo"), block_stop(0)]
+THINKING = [
+    block_start(0, {"type": "thinking", "thinking": "", "signature": ""}),
+    delta(0, "thinking_delta", "hm"),
+    delta(0, "signature_delta", "c2ln"),
+    block_stop(0),
+]
+TOOL = [
+    tool_start(1),
+    delta(1, "input_json_delta", '{"pa'),
+    delta(1, "input_json_delta", 'th":"/a"}'),
+    block_stop(1),
+]
+GOOD = [message_start(), PING, *TEXT, *TOOL, message_delta("tool_use"), STOP]
+"""A stream that conforms: a text, and a tool call that ends it."""
+
+
+def encode(events: list[dict[str, Any]]) -> bytes:
+    """A stream of these events."""
+    return b"".join(map(event, events))
+
+
+def message_of(stream: bytes) -> dict[str, Any]:
+    """The message that a repaired stream tells; it has to be one, and conform."""
+    told = check_messages_stream(stream)
+    assert told["type"] == "message", told
+    return told
