@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ruleproxy.wire.formats import api_of, client_status, error_body, error_status, error_type
+from ruleproxy.wire.formats import api_of, client_status, error_body, error_event, error_status, error_type
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,22 @@ def test_statuses_that_clients_of_aws_know(status: int, known: int) -> None:
     """Those of the Anthropic API stay for everybody else."""
     assert client_status("bedrock.invoke", status) == known
     assert client_status("anthropic.messages", status) == client_status("unknown", status) == status
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        ("rate_limit_error", "rate_limit_exceeded"),
+        ("invalid_request_error", "invalid_prompt"),
+        ("overloaded_error", "server_is_overloaded"),
+        ("api_error", "server_error"),
+    ],
+)
+def test_a_response_that_fails_within_its_stream_says_why_in_both_ways(kind: str, code: str) -> None:
+    """The SDK of OpenAI raises what stands in `error`, agents read the error of the response."""
+    name, data = error_event("openai.responses", kind, "told so")
+    event = json.loads(data)
+    assert name == event["type"] == "response.failed"
+    assert event["error"]["message"] == "told so"
+    assert event["response"]["status"] == "failed"
+    assert event["response"]["error"] == {"code": code, "message": "told so"}

@@ -89,7 +89,9 @@ def read_error_event(event: StreamEvent) -> Failure | None:
         if event.type != "error":
             return None
         data = _Data(error=" ".join(event.data[:300].decode("utf-8", "replace").split()))
-    if event.type != "error" and data.type != "error" and (data.error is None or event.type or data.type):
+    named = "error" in (event.type, data.type)
+    unnamed = data.error is not None and (data.type == "response.failed" or not (event.type or data.type))
+    if not named and not unnamed:
         return None
     # The responses of OpenAI have no envelope around an error within a stream.
     error = data.error if isinstance(data.error, _Error) else _Error(message=data.error or data.message)

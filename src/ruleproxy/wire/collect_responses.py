@@ -36,7 +36,7 @@ class ResponseCollector:
             return
         data = read_event(number, event)
         kind = data.get("type", event.type)
-        if kind == "error" or (isinstance(data.get("error"), dict) and "response" not in data):
+        if kind == "error" or isinstance(data.get("error"), dict):
             raise CannotCollectError.told_by(event)
         match kind:
             case "response.output_item.done" if isinstance(index := data.get("output_index"), int):

@@ -56,6 +56,13 @@ _AMAZON_ERRORS = {
     "overloaded_error": "ServiceUnavailableException",
 }
 
+# The codes of an OpenAI response that failed, of which agents know what to do.
+_RESPONSE_ERRORS = {
+    "invalid_request_error": "invalid_prompt",
+    "rate_limit_error": "rate_limit_exceeded",
+    "overloaded_error": "server_is_overloaded",
+}
+
 _AMAZON_STATUSES = {401: 403, 529: 503}
 
 
@@ -96,6 +103,30 @@ def error_object(api: Api, kind: str, message: str) -> dict[str, object]:
 def error_body(api: Api, kind: str, message: str) -> bytes:
     """`error_object` as JSON."""
     return orjson.dumps(error_object(api, kind, message))
+
+
+def error_event(api: Api, kind: str, message: str) -> tuple[str, bytes]:
+    """The name and the data of the server-sent event that tells the clients of a format of an error."""
+    match api:
+        case "openai.chat":
+            return "", error_body(api, kind, message)
+        case "openai.responses":
+            # The SDK (openai 3.54) raises what has `error`, agents (Codex 0.169) read why the response failed.
+            response = {
+                "id": "resp_failed",
+                "object": "response",
+                "created_at": 0,
+                "model": "",
+                "status": "failed",
+                "error": {"code": _RESPONSE_ERRORS.get(kind, "server_error"), "message": message},
+                "output": [],
+            }
+            told = {"type": "response.failed", "response": response, **error_object(api, kind, message)}
+            return "response.failed", orjson.dumps(told)
+        case "bedrock.invoke":
+            return "error", error_body("unknown", kind, message)
+        case _:
+            return "error", error_body(api, kind, message)
 
 
 def error_headers(api: Api, kind: str) -> Headers:

@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 from ruleproxy.messages.message import Headers
 from ruleproxy.wire import bedrock, eventstream, sse
 from ruleproxy.wire.events import Filler, Item, StreamEvent
-from ruleproxy.wire.formats import Api, api_of, error_body
+from ruleproxy.wire.formats import Api, api_of, error_event
 
 
 class Decoder(Protocol):
@@ -64,8 +64,7 @@ class Framing:
         """An error as the last event of a stream to a client of this format; `kind` is an Anthropic error type."""
         if self is AWS_EVENT_STREAM:
             return bedrock.encode_exception(kind, message)
-        named = "" if api in ("openai.chat", "openai.responses") else "error"
-        return sse.encode_event(named, error_body("unknown" if api == "bedrock.invoke" else api, kind, message))
+        return sse.encode_event(*error_event(api, kind, message))
 
     def encode_waiting(self, api: Api) -> bytes:
         """What keeps a connection alive and is no event to a client of this format."""
