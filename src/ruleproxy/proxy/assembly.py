@@ -59,7 +59,7 @@ def assemble(
     url = url_of(listener)
     started = time.time()
     upstreams = declared_upstreams(settings)
-    limits = ExchangeLimits(answer=settings.limits.body, decoded=settings.limits.decoded)
+    limits = make_limits(settings)
     tasks: set[asyncio.Task[None]] = set()
     outgoing = make_outgoing(settings)
     traffic = Traffic()
@@ -158,7 +158,12 @@ def make_recorder(folder: Path, settings: Settings, known: Callable[[], Sequence
 def make_shadow(settings: Settings, rules: RulesInForce, known: Callable[[], Sequence[bytes]]) -> Shadow:
     """What compares a second set of rules with the live one; `known` are the secrets of both."""
     samples = None if settings.shadow_record is None else Recorder(settings.shadow_record, known=known)
-    return Shadow(rules, declared_upstreams(settings), samples=samples, known=known)
+    return Shadow(rules, declared_upstreams(settings), samples=samples, known=known, limits=make_limits(settings))
+
+
+def make_limits(settings: Settings) -> ExchangeLimits:
+    """What one exchange may hold in memory."""
+    return ExchangeLimits(answer=settings.limits.body, decoded=settings.limits.decoded)
 
 
 def make_transport(settings: Settings) -> SocketTransport:

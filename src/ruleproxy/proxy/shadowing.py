@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from ruleproxy.captures.capture import Capture
 from ruleproxy.captures.redaction import mask_remark
+from ruleproxy.engine.arriving import Limits
 from ruleproxy.engine.exchange import Exchange
 from ruleproxy.engine.masking import mask_path
 from ruleproxy.engine.running import Outcome
@@ -63,7 +64,8 @@ class _Group:
 class Shadow:
     """Compares a second set of rules with the live one on exchanges that are over.
 
-    `samples` writes a few exchanges of each kind of difference; `known` gives the secrets of both sets.
+    `samples` writes a few exchanges of each kind of difference; `known` gives the secrets of both sets; `limits` are
+    those of the live exchanges.
     """
 
     def __init__(
@@ -73,12 +75,14 @@ class Shadow:
         *,
         samples: Recorder | None,
         known: Callable[[], Iterable[bytes]],
+        limits: Limits | None = None,
         clocks: tuple[Callable[[], float], Callable[[], float]] = (time.thread_time, time.process_time),
     ) -> None:
         self.rules = rules
         self._upstreams = upstreams
         self._samples = samples
         self._known = known
+        self._limits = limits
         self._own_time, self._whole_time = clocks
         self._spent = 0.0
         self._began = self._whole_time()
@@ -159,6 +163,7 @@ class Shadow:
                     shadow,
                     recording.request,
                     self._upstreams,
+                    limits=self._limits,
                     observe=self.rules.observe,
                     learned=self.rules.learned,
                 )
