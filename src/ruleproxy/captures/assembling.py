@@ -7,13 +7,13 @@ withheld, and the last characters before a cut go too, because half a credential
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from ruleproxy.captures.capture import CapturedEvent, CapturedRequest, CapturedResponse
 from ruleproxy.messages.message import Headers
+from ruleproxy.wire import compression
 from ruleproxy.wire.events import EventTooLargeError, Item, StreamEvent
 from ruleproxy.wire.sse import Decoder, encode_event
 
@@ -24,8 +24,6 @@ _STREAM_TYPE: Final = b"text/event-stream"
 _STREAM_START: Final = re.compile(rb"\s*(?:event|data|id|retry)?:")
 _TAIL: Final = re.compile(rb"[^\s\"'{}\[\],]+\Z")
 _LONGEST_TAIL: Final = 512
-# 31: zlib's own way to say gzip with 32 kB of window; -15 would be deflate without its header.
-_WINDOW: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
 
 @dataclass(slots=True)
@@ -95,17 +93,19 @@ class _Read:
 
 
 def _read(headers: Headers, kept: KeptBody) -> _Read:
-    codings = _content_codings(headers)
+    codings = compression.find_codings(headers)
     if not codings or not kept.chunks:
         return _cut(kept.chunks, kept.truncated)
     coding = ", ".join(codings)
-    if len(codings) > 1 or coding not in _WINDOW:
+    try:
+        decoder = compression.Decoder(codings)
+    except compression.CodingError:
         return _Read((), kept.truncated + kept.size, withheld=f"content coding {coding} is not read here")
     try:
-        chunks, unread = _decompress(kept, _WINDOW[coding])
-    except zlib.error:
+        chunks, left = _decode(kept, decoder)
+    except compression.CodingError:
         return _Read((), kept.truncated + kept.size, withheld=f"not in the content coding that it names, {coding}")
-    return _cut(chunks, kept.truncated + unread, coding)
+    return _cut(chunks, kept.truncated + left, coding)
 
 
 def _cut(chunks: Sequence[Chunk], truncated: int, coding: str = "") -> _Read:
@@ -115,27 +115,24 @@ def _cut(chunks: Sequence[Chunk], truncated: int, coding: str = "") -> _Read:
     return _Read(kept, truncated + size, coding)
 
 
-def _content_codings(headers: Headers) -> list[str]:
-    values = (value for name, value in headers if name.lower() == b"content-encoding")
-    named = (coding.strip().lower().decode("latin-1") for value in values for coding in value.split(b","))
-    return [coding for coding in named if coding not in ("", "identity")]
-
-
-def _decompress(kept: KeptBody, window: int) -> tuple[list[Chunk], int]:
-    decompressor = zlib.decompressobj(window)
+def _decode(kept: KeptBody, decoder: compression.Decoder) -> tuple[list[Chunk], int]:
+    """What a body is without its codings, up to its limit, and how many bytes were left, decoded or not."""
     chunks: list[Chunk] = []
-    room = kept.limit
-    unread = 0
+    room, left = kept.limit, 0
     for at_ms, data in kept.chunks:
-        if room <= 0:
-            unread += len(data)
+        if left:
+            left += len(data)
             continue
-        plain = decompressor.decompress(data, room)
-        room -= len(plain)
-        unread += len(decompressor.unconsumed_tail)
-        if plain:
+        pieces: list[bytes] = []
+        for piece in decoder.feed(data):
+            pieces.append(piece[:room])
+            left = max(len(piece) - room, 0)
+            room -= len(pieces[-1])
+            if left:
+                break
+        if plain := b"".join(pieces):
             chunks.append((at_ms, plain))
-    return chunks, unread
+    return chunks, left
 
 
 def _cut_tail(chunks: Sequence[Chunk]) -> tuple[list[Chunk], int]:
