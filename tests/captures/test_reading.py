@@ -20,6 +20,8 @@ from ruleproxy.captures.capture import (
 )
 from ruleproxy.captures.reading import BadCapture, parse_capture, read_capture
 from ruleproxy.captures.writing import render_capture
+from ruleproxy.wire.bedrock import encode_chunk
+from ruleproxy.wire.eventstream import encode_frame
 
 FILE = Path("session.json")
 
@@ -51,8 +53,20 @@ events = st.lists(
 requests = st.builds(
     CapturedRequest, st.sampled_from(["GET", "POST", "M-SEARCH"]), paths, headers, bodies, truncated=st.integers(0, 9)
 )
+_frames = st.lists(
+    st.builds(encode_chunk, bodies)
+    | st.builds(
+        encode_frame, st.dictionaries(st.text(min_size=1, max_size=4), st.text(max_size=4), max_size=2), bodies
+    ),
+    max_size=3,
+).map(b"".join)
 responses = st.builds(
-    CapturedResponse, st.integers(100, 999), headers, bodies, cut=st.booleans(), decoded=st.sampled_from(["", "gzip"])
+    CapturedResponse,
+    st.integers(100, 999),
+    headers,
+    bodies | _frames,
+    cut=st.booleans(),
+    decoded=st.sampled_from(["", "gzip"]),
 ) | st.builds(CapturedResponse, st.just(200), headers, events=events)
 failures = st.none() | st.builds(CapturedFailure, st.just("reset"), st.text(max_size=9))
 captures = st.builds(
@@ -148,7 +162,7 @@ def test_a_json_body_is_the_compact_spelling_of_its_value() -> None:
         (
             b'{"request": {"method": "G", "path": "/"}, "response": {"status": 200, "events": [{}], "body": 1}}',
             "/response",
-            "an answer has events or a body, not both",
+            "an answer has events, frames or a body, not two of them",
         ),
         (
             b'{"request": {"method": "G", "path": "/"}, "response": {"status": 200, "events": [{"type": "ping"}]}}',

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ruleproxy.wire.fake_stream import fake_stream
+from ruleproxy.wire.framing import AWS_EVENT_STREAM
 from support.events import spell
 from support.golden import run_ruleproxy
 from support.recording_upstream import Close, ReceivedRequest, RecordingUpstream, Script, recording_upstream
@@ -49,6 +50,11 @@ def whole(body: Any, status: int = 200) -> bytes:
 def upstream() -> Iterator[RecordingUpstream]:
     def answer(request: ReceivedRequest) -> Script:
         asked = json.loads(request.body)
+        if b"invoke-with-response-stream" in request.request_line:
+            made = fake_stream(json.dumps(MESSAGE | {"id": "msg_2"}).encode(), model="m")
+            data = b"".join(map(AWS_EVENT_STREAM.encode, made))
+            head = b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.amazon.eventstream\r\n\r\n"
+            return (head + data, Close())
         if asked["stream"]:
             data = b"".join(spell(fake_stream(json.dumps(MESSAGE | {"id": "msg_2"}).encode(), model="m")))
             return (b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + data, Close())
@@ -130,6 +136,23 @@ def test_streams_are_compared_by_their_events(tmp_path: Path, upstream: Recordin
     assert lines[3].split() == ["+", "message_stop", "object"]
     assert "~ form  a whole body -> a stream of events" in lines
     assert lines[-1] == "3 captures replayed: 2 answered otherwise than recorded"
+
+
+def test_frames_are_compared_by_what_they_carry(tmp_path: Path, upstream: RecordingUpstream) -> None:
+    """A recorded AWS event stream is a stream, and one that lacks an event is another one."""
+    kinds = [{"data": json.loads(event.data)} for event in fake_stream(json.dumps(MESSAGE).encode(), model="m")]
+    head = {"status": 200, "headers": [["content-type", "application/vnd.amazon.eventstream"]]}
+    path = "/model/m/invoke-with-response-stream"
+    for name, frames in (("same.json", kinds), ("other.json", kinds[:-1])):
+        made = capture(head | {"frames": frames})
+        made["request"] |= {"path": path, "headers": [], "body": {"anthropic_version": "bedrock-2023-05-31"}}
+        write(tmp_path, name, made)
+    done = run_ruleproxy(tmp_path, "replay", "same.json", "other.json", "--upstream", upstream.url)
+    assert done.stdout.splitlines()[:2] == [
+        f"same.json  POST {path}  200, as recorded",
+        f"other.json  POST {path}  200",
+    ]
+    assert done.stdout.splitlines()[3].split() == ["+", "message_stop", "object"]
 
 
 def test_what_cannot_be_done_is_said(tmp_path: Path) -> None:

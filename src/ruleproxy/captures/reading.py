@@ -16,6 +16,7 @@ from ruleproxy.captures.capture import (
     CapturedResponse,
 )
 from ruleproxy.captures.fields import Fields, WrongField
+from ruleproxy.captures.frames import read_frame
 from ruleproxy.captures.writing import VERSION
 from ruleproxy.messages.message import Headers
 
@@ -128,16 +129,17 @@ def _read_response(fields: Fields, before: CapturedResponse | None) -> CapturedR
         raise fields.wrong("status", f"{status} is no status")
     headers = _read_headers(fields)
     events: tuple[CapturedEvent, ...] | None = None
+    streams = [name for name in ("events", "frames") if name in fields]
+    if streams and sum(name in fields for name in _BODIES) + len(streams) > 1:
+        raise fields.wrong("", "an answer has events, frames or a body, not two of them")
     if "events" in fields:
-        if any(name in fields for name in _BODIES):
-            raise fields.wrong("", "an answer has events or a body, not both")
         events = tuple(_read_event(event) for event in fields.take_list_of_fields("events"))
     elif "body_as" in fields and before is not None:
         events = before.events
     made = CapturedResponse(
         status,
         headers,
-        _read_body(fields, "response", before),
+        b"".join(map(read_frame, fields.take_list_of_fields("frames"))) or _read_body(fields, "response", before),
         events,
         cut=fields.take_bool("cut", default=False),
         **_read_remarks(fields),

@@ -5,7 +5,6 @@ A header or an event is one line; a JSON body is spread out; keys have one order
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import secrets
@@ -22,6 +21,8 @@ from ruleproxy.captures.capture import (
     CapturedRequest,
     CapturedResponse,
 )
+from ruleproxy.captures.contents import add_content, add_text
+from ruleproxy.captures.frames import render_frames
 from ruleproxy.messages.message import Headers
 from ruleproxy.wire.sse import encode_event
 
@@ -74,22 +75,6 @@ def write_whole(file: Path, text: bytes) -> int:
     return len(text)
 
 
-def find_json(data: bytes) -> Any:
-    """The JSON value whose compact spelling is exactly these bytes. Raises ValueError where there is none.
-
-    Compact: no spaces, characters beyond ASCII as they are, numbers as short as they can be.
-    """
-    value = orjson.loads(data)
-    # The lists stand for the levels that the value gets in the file: there is a limit to nesting.
-    try:
-        compact = orjson.dumps([[[[value]]]])
-    except orjson.JSONEncodeError as error:
-        raise ValueError(str(error)) from None
-    if compact != b"[[[[" + data + b"]]]]":
-        raise ValueError("not spelled compactly")
-    return value
-
-
 def _render_request(request: CapturedRequest, before: CapturedRequest | None) -> dict[str, Any]:
     part: dict[str, Any] = {}
     if request.origin:
@@ -100,7 +85,7 @@ def _render_request(request: CapturedRequest, before: CapturedRequest | None) ->
     if before is not None and request.body and _carry_the_same(request, before):
         part["body_as"] = "request"
     else:
-        _render_content(part, "body", request.body)
+        add_content(part, "body", request.body)
     return part | _render_remarks(request)
 
 
@@ -124,8 +109,10 @@ def _render_response(response: CapturedResponse, before: CapturedResponse | None
         part["body_as"] = "response"
     elif response.events is not None:
         part["events"] = [orjson.Fragment(orjson.dumps(_render_event(event))) for event in response.events]
+    elif (frames := render_frames(response.body)) is not None:
+        part["frames"] = [orjson.Fragment(orjson.dumps(frame)) for frame in frames]
     else:
-        _render_content(part, "body", response.body)
+        add_content(part, "body", response.body)
     part |= _render_remarks(response)
     if response.cut:
         part["cut"] = True
@@ -153,26 +140,10 @@ def _render_event(event: CapturedEvent) -> dict[str, Any]:
     if event.data is not None:
         if event.type:
             part["type"] = event.type
-        _render_content(part, "data", event.data, empty=True)
+        add_content(part, "data", event.data, empty=True)
     raw = event.raw
     if raw is not None and (event.data is None or raw != encode_event(event.type, event.data)):
-        _render_text(part, "raw", "raw_base64", raw)
+        add_text(part, "raw", "raw_base64", raw)
     if event.at_ms is not None:
         part["at_ms"] = event.at_ms
     return part
-
-
-def _render_content(part: dict[str, Any], name: str, data: bytes, *, empty: bool = False) -> None:
-    if not data and not empty:
-        return
-    try:
-        part[name] = find_json(data)
-    except ValueError:
-        _render_text(part, f"{name}_text", f"{name}_base64", data)
-
-
-def _render_text(part: dict[str, Any], text_name: str, base64_name: str, data: bytes) -> None:
-    try:
-        part[text_name] = data.decode()
-    except UnicodeDecodeError:
-        part[base64_name] = base64.b64encode(data).decode()

@@ -12,6 +12,7 @@ from ruleproxy.messages.journal import Edit
 from ruleproxy.messages.nodes import escape_step
 from ruleproxy.rehearsal.differences import compare_bodies
 from ruleproxy.rehearsal.driving import ClientAnswer
+from ruleproxy.wire.eventstream import begins_frame
 
 _TELLING = frozenset({"type", "role", "object", "stop_reason", "finish_reason"})
 """Members whose very values say what kind of answer it is."""
@@ -29,16 +30,25 @@ def compare_answers(recorded: CapturedResponse, got: ClientAnswer, *, exact: boo
         edits.append(Edit("~", "status", str(recorded.status), str(got.status)))
     if got.cut and not recorded.cut:
         edits.append(Edit("~", "end", "complete", "cut"))
-    if (recorded.events is not None) != got.streamed:
-        forms = [_STREAMED if streamed else "a whole body" for streamed in (recorded.events is not None, got.streamed)]
+    before = _events_of(recorded)
+    if (before is not None) != got.streamed:
+        forms = [_STREAMED if streamed else "a whole body" for streamed in (before is not None, got.streamed)]
         return [*edits, Edit("~", "form", *forms)]
-    if recorded.events is None:
+    if before is None:
         if exact:
             return [*edits, *compare_bodies(recorded.content, got.body)]
         return [*edits, *_compare_shapes(_shape_of(recorded.content), _shape_of(got.body))]
-    before = [(event.type, event.data) for event in recorded.events if event.data is not None]
     after = [(event.type, event.data) for event in got.events()]
     return [*edits, *_compare_order(before, after), *_compare_shapes(_shapes_of(before), _shapes_of(after))]
+
+
+def _events_of(recorded: CapturedResponse) -> list[tuple[str, bytes]] | None:
+    if recorded.events is not None:
+        return [(event.type, event.data) for event in recorded.events if event.data is not None]
+    if not begins_frame(recorded.body):
+        return None
+    answer = ClientAnswer(recorded.status, recorded.headers, [recorded.body])
+    return [(event.type, event.data) for event in answer.events()]
 
 
 def _compare_order(before: Iterable[tuple[str, bytes]], after: Iterable[tuple[str, bytes]]) -> Iterator[Edit]:

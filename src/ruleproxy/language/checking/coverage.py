@@ -36,7 +36,7 @@ def may_reach(test: syntax.Test, rule: syntax.Rule) -> bool:
     """Whether a rule may run in a test, or the test names it."""
     if any(last.verdict in RULE_VERDICTS and last.subject == rule.name for last in test.expectations):
         return True
-    given = {last.subject.text for last in test.givens}
+    given = {last.subject.text for last in test.givens} | ({"events"} if begins_stream(test) else set())
     needed = NEEDED.get(rule.side.text)
     if needed is not None and given.isdisjoint(needed):
         return False
@@ -46,6 +46,16 @@ def may_reach(test: syntax.Test, rule: syntax.Rule) -> bool:
         if wanted is not None and there is not None and there not in wanted:
             return False
     return True
+
+
+def begins_stream(test: syntax.Test) -> bool:
+    """Whether a test gives a failure behind the first events of a stream."""
+    return any(
+        given.subject.text == "failure" and field.key is not None and literal_string(field.key) == "events"
+        for given in test.givens
+        if given.table is not None
+        for field in given.table.fields
+    )
 
 
 def given_value(test: syntax.Test, attribute: str) -> str | None:
