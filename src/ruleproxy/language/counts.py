@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 
-def count(number: int, noun: str, plural: str | None = None) -> str:
-    """`1 byte`, `2 bytes`, `218 114 bytes`; `plural` where an s does not make it."""
-    return f"{group(number)} {noun if number == 1 else plural or noun + 's'}"
+def count(number: int, noun: str) -> str:
+    """`1 byte`, `2 bytes`, `218 114 bytes`."""
+    return f"{group(number)} {noun if number == 1 else noun + 's'}"
 
 
 def group(number: int) -> str:

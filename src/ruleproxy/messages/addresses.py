@@ -20,12 +20,12 @@ _NAME: Final = re.compile(r"secret:[A-Za-z_][A-Za-z0-9_]*")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
-def split_address(url: str | Secret, what: str = "an upstream") -> tuple[str, str, str]:
+def split_address(url: str | Secret) -> tuple[str, str, str]:
     """Origin, path and query, as `split_url` has them. Raises ValueError, and `EditRefused` as `url_text` does.
 
-    A secret without a value may be the host, a part of it, or all up to the path; `what` is the place in errors.
+    A secret without a value may be the host, a part of it, or all up to the path.
     """
-    text = url_text(url, what)
+    text = url_text(url, "an upstream")
     if _NAME.search(text) is None:
         return split_url(text)
     hidden, show = _hide_names(text)

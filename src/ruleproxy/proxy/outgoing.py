@@ -16,12 +16,10 @@ from ruleproxy.wire.headers import frame_request
 class Outgoing:
     """Makes the requests of a transport. Without live secrets no stand-ins are looked for."""
 
-    def __init__(
-        self, routes: Routes = NO_ROUTES, secrets: LiveSecrets | None = None, signer: Signer | None = None
-    ) -> None:
+    def __init__(self, routes: Routes = NO_ROUTES, secrets: LiveSecrets | None = None) -> None:
         self.secrets = secrets
         self._routes = routes
-        self._signer = signer or Signer()
+        self._signer = Signer()
         self._origins: dict[str, httpx.URL] = {}
 
     async def make(self, send: Send) -> tuple[httpx.Request, Mapping[str, str]]:

@@ -51,10 +51,9 @@ class CannotSign(UnsendableRequest):
 
 
 class Signer:
-    """Signs requests with one set of credentials."""
+    """Signs requests with one set of credentials, those of the process."""
 
-    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
-        self._environment = os.environ if environment is None else environment
+    def __init__(self) -> None:
         self._credentials: Any = None
         self._finding = asyncio.Lock()
 
@@ -65,7 +64,7 @@ class Signer:
         # Finding and refreshing credentials may ask files, programs and servers.
         async with self._finding:
             frozen = await asyncio.to_thread(self._find_credentials)
-        region, service = find_scope(host.decode("ascii").partition(":")[0], route, self._environment)
+        region, service = find_scope(host.decode("ascii").partition(":")[0], route, os.environ)
         target = drop_signature(send.target)
         kept = [line for line in send.headers if line[0].lower() not in _SIGNATURE]
         made = _sign(frozen, replace(send, target=target, headers=kept), host, region, service)

@@ -17,12 +17,10 @@ def answer_with(response: Response) -> tuple[Event, ...]:
     return (head, UpstreamData(response.body), UpstreamEnd()) if response.body else (head, UpstreamEnd())
 
 
-def answer_with_stream(
-    events: Iterable[bytes], status: int = 200, framing: Framing = SERVER_SENT_EVENTS
-) -> tuple[Event, ...]:
+def answer_with_stream(events: Iterable[bytes], framing: Framing = SERVER_SENT_EVENTS) -> tuple[Event, ...]:
     """The events of an answer that is a stream, one piece an event; they are of this framing already."""
     return (
-        UpstreamHead(status, [(b"content-type", framing.content_type)]),
+        UpstreamHead(200, [(b"content-type", framing.content_type)]),
         *(UpstreamData(event) for event in events),
         UpstreamEnd(),
     )
