@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 import orjson
 
+from ruleproxy.wire.half_characters import read_with_halves
 from ruleproxy.wire.json_levels import BadJsonError, open_object, write_object
 from ruleproxy.wire.repair_stream import UnrepairableError
 
@@ -22,7 +22,7 @@ def read_data(data: bytes) -> Any:
     except orjson.JSONDecodeError:
         pass
     try:
-        return json.loads(data.decode(), parse_constant=_refuse_constant)
+        return read_with_halves(data)
     except UnicodeDecodeError as error:
         raise UnrepairableError(f"is not UTF-8 at byte {error.start} of its data") from None
     except RecursionError:
@@ -56,7 +56,3 @@ def open_members(data: bytes) -> dict[str, bytes]:
 def is_count(value: Any) -> TypeGuard[int]:
     """Whether a value is a number of tokens."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no value of JSON")
