@@ -8,7 +8,6 @@ import pytest
 
 from ruleproxy.engine.arriving import Limits
 from ruleproxy.engine.events import (
-    Action,
     Cut,
     Data,
     End,
@@ -23,7 +22,7 @@ from ruleproxy.engine.events import (
 from ruleproxy.engine.exchange import Exchange
 from ruleproxy.engine.ruleset import EMPTY
 from ruleproxy.messages.message import Headers
-from support.running import answer, begin, declared, head_of, request, rules
+from support.running import answer, begin, data_of, declared, head_of, request, rules
 
 JSON: Headers = [(b"Content-Type", b"application/json"), (b"X-A", b"1"), (b"X-A", b"2")]
 SSE: Headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
@@ -45,10 +44,6 @@ end
 FAKE = rules('edition 1\n\nrule "fakes" on request then\n  fake_stream { ping_every = 5s }\nend\n')
 
 
-def body_of(actions: list[Action]) -> bytes:
-    return b"".join(action.data for action in actions if isinstance(action, Data))
-
-
 def test_without_rules_everything_is_relayed() -> None:
     """Head and data as they come, one for one; no more asking once the head is out."""
     exchange, action = begin(EMPTY, request(b"{}"))
@@ -66,7 +61,7 @@ def test_a_response_rule_holds_the_answer_until_it_is_whole() -> None:
     assert exchange.receive(UpstreamData(b'{"model"')) == ()
     assert exchange.receive(UpstreamData(b' : "corp" }')) == ()
     actions = list(exchange.receive(UpstreamEnd()))
-    assert body_of(actions) == b'{"model" : "asked" }'
+    assert data_of(actions) == b'{"model" : "asked" }'
     head = head_of(actions)
     assert head.status == 201
     assert head.headers == [*JSON, (b"x-status", b"201"), (b"content-length", b"20")]
@@ -79,7 +74,7 @@ def test_an_answer_that_no_rule_changes_is_as_it_came() -> None:
     lines = [*JSON, (b"Content-Length", b"9")]
     actions = answer(exchange, 200, lines, b"not", b" JSON!")
     assert head_of(actions) == Head(200, lines)
-    assert body_of(actions) == b"not JSON!"
+    assert data_of(actions) == b"not JSON!"
 
 
 def test_an_answer_that_rules_read_is_asked_for_uncompressed() -> None:
@@ -120,7 +115,7 @@ def test_an_answer_too_large_to_hold() -> None:
     assert exchange.receive(UpstreamData(b"x" * 10)) == ()
     actions = list(exchange.receive(UpstreamData(b"x")))
     assert head_of(actions).status == 502
-    assert b"larger than 10 bytes" in body_of(actions)
+    assert b"larger than 10 bytes" in data_of(actions)
     assert isinstance(actions[-1], End)
 
 
@@ -139,7 +134,7 @@ def test_a_failure_before_the_head(kind: str, status: int, error: str) -> None:
     exchange, _ = begin(EMPTY, request(b"{}"))
     actions = list(exchange.receive(UpstreamFailed(kind, "up.example:1 is gone")))  # type: ignore[arg-type]
     assert head_of(actions).status == status
-    found = json.loads(body_of(actions))["error"]
+    found = json.loads(data_of(actions))["error"]
     assert (found["type"], found["message"]) == (error, "up.example:1 is gone")
 
 
@@ -165,10 +160,10 @@ def test_waiting() -> None:
     first, second = list(exchange.receive(Waited())), list(exchange.receive(Waited()))
     assert head_of(first).status == 200
     assert [type(action) for action in second] == [Data]
-    assert b"event: ping" in body_of(second)
+    assert b"event: ping" in data_of(second)
     rest = answer(exchange, 200, JSON, b'{"type":"message","content":[]}')
     assert not [action for action in rest if isinstance(action, Head)]
-    assert b"event: message_stop" in body_of(rest)
+    assert b"event: message_stop" in data_of(rest)
 
 
 def test_no_one_waits_without_a_faked_stream() -> None:
@@ -188,7 +183,7 @@ def test_a_required_rule_on_the_way_back() -> None:
     exchange, _ = begin(ruleset, request({}))
     actions = answer(exchange, 200, JSON, b'{"text":"scalar"}')
     assert head_of(actions).status == 502
-    assert b'required rule \\"needed\\"' in body_of(actions)
+    assert b'required rule \\"needed\\"' in data_of(actions)
 
 
 def test_an_answer_instead_of_the_upstreams() -> None:
@@ -200,4 +195,4 @@ def test_an_answer_instead_of_the_upstreams() -> None:
     exchange, _ = begin(ruleset, request({}))
     actions = answer(exchange, 401, JSON, b"{}")
     assert head_of(actions).status == 200
-    assert body_of(actions) == b"log in first"
+    assert data_of(actions) == b"log in first"

@@ -13,7 +13,7 @@ from ruleproxy.engine.learning import MOST_LEARNED, LearnedRules
 from ruleproxy.engine.ruleset import Ruleset
 from ruleproxy.engine.tracing import render_trace, trace_exchange
 from ruleproxy.rehearsal.driving import ClientAnswer, drive
-from support.running import declared, request, rules
+from support.running import declared, refused, request, rules, whole
 
 JSON = [(b"content-type", b"application/json")]
 SSE = [(b"content-type", b"text/event-stream")]
@@ -30,15 +30,6 @@ when response.status == 400 and not response.streamed then
   end
 end
 """
-
-
-def whole(status: int, body: object) -> tuple[Event, ...]:
-    return (UpstreamHead(status, JSON), UpstreamData(orjson.dumps(body)), UpstreamEnd())
-
-
-def refused(field: str) -> tuple[Event, ...]:
-    error = {"type": "invalid_request_error", "message": f"{field}: Extra inputs are not permitted"}
-    return whole(400, {"type": "error", "error": error})
 
 
 TAKEN = whole(200, MESSAGE)

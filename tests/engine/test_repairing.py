@@ -10,7 +10,6 @@ import pytest
 
 from ruleproxy.engine.events import (
     Action,
-    Data,
     End,
     Event,
     Head,
@@ -37,7 +36,7 @@ from support.repairing import (
     text_delta,
     text_start,
 )
-from support.running import declared, head_of, load_text, request, rules
+from support.running import data_of, declared, head_of, load_text, request, rules
 from support.strict_events import check_chunk_stream, check_message_events, check_messages_stream
 
 SSE: Headers = [(b"content-type", b"text/event-stream"), (b"content-length", b"400"), (b"x-a", b"1")]
@@ -75,10 +74,6 @@ def run(
         if not actions or not isinstance(actions[-1], End):
             actions += exchange.receive(each)
     return exchange, actions
-
-
-def data_of(actions: Sequence[Action]) -> bytes:
-    return b"".join(action.data for action in actions if isinstance(action, Data))
 
 
 def text_of(told: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from ruleproxy.engine.exchange import Exchange
 from ruleproxy.engine.ruleset import Ruleset
 from ruleproxy.engine.tracing import render_trace, trace_exchange
 from ruleproxy.rehearsal.driving import ClientAnswer, drive
-from support.running import declared, request, rules
+from support.running import declared, refused, request, rules, whole
 
 JSON = [(b"content-type", b"application/json")]
 SSE = [(b"content-type", b"text/event-stream")]
@@ -34,15 +34,6 @@ when response.status == 400 and not response.streamed then
 end
 """
 )
-
-
-def whole(status: int, body: object) -> tuple[Event, ...]:
-    return (UpstreamHead(status, JSON), UpstreamData(orjson.dumps(body)), UpstreamEnd())
-
-
-def refused(field: str) -> tuple[Event, ...]:
-    error = {"type": "invalid_request_error", "message": f"{field}: Extra inputs are not permitted"}
-    return whole(400, {"type": "error", "error": error})
 
 
 def run(ruleset: Ruleset, body: object, *answers: tuple[Event, ...]) -> tuple[Exchange, ClientAnswer]:

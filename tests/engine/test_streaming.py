@@ -25,7 +25,7 @@ from ruleproxy.engine.ruleset import Ruleset
 from ruleproxy.engine.tracing import render_trace, trace_exchange
 from ruleproxy.messages.message import Headers
 from ruleproxy.wire.bedrock import encode_chunk
-from support.running import answer, begin, declared, head_of, request, rules
+from support.running import answer, begin, data_of, declared, head_of, request, rules
 
 SSE: Headers = [(b"content-type", b"text/event-stream"), (b"content-length", b"400"), (b"x-a", b"1")]
 START = b'event: message_start\ndata: {"type":"message_start","message":{"model" : "corp-opus"}}\n\n'
@@ -69,10 +69,6 @@ def stream(ruleset: Ruleset, *pieces: bytes, end: Event | None = None) -> tuple[
         if not actions or not isinstance(actions[-1], End | Cut):
             actions += exchange.receive(event)
     return exchange, actions
-
-
-def data_of(actions: list[Action]) -> bytes:
-    return b"".join(action.data for action in actions if isinstance(action, Data))
 
 
 def test_events_are_rewritten_dropped_and_left_alone() -> None:

@@ -24,7 +24,7 @@ from ruleproxy.engine.ruleset import Ruleset
 from ruleproxy.engine.unpacking import STEP
 from ruleproxy.messages.message import Headers, Request
 from support.packing import Packer, pack
-from support.running import answer, begin, declared, head_of, request, rules
+from support.running import answer, begin, data_of, declared, head_of, request, rules
 
 BODY = b'{"model":  "a", "big": 12345678901234567890123}'
 SSE = b"text/event-stream"
@@ -59,10 +59,6 @@ def packed_head(coding: str, kind: bytes = b"application/json", status: int = 20
 
 def names(headers: Headers) -> list[bytes]:
     return [name.lower() for name, _ in headers]
-
-
-def data_of(actions: list[Action]) -> bytes:
-    return b"".join(action.data for action in actions if isinstance(action, Data))
 
 
 def stream(exchange: Exchange, head: UpstreamHead, *pieces: bytes) -> list[Action]:

@@ -19,8 +19,13 @@ class RawAnswer(NamedTuple):
         return self.head.split(b"\r\n")[1:]
 
     def values(self, name: bytes) -> list[bytes]:
-        lines = (line.partition(b":") for line in self.header_lines)
-        return [value.strip() for found, _, value in lines if found.lower() == name.lower()]
+        return values_in(self.header_lines, name)
+
+
+def values_in(header_lines: Sequence[bytes], name: bytes) -> list[bytes]:
+    """The values of the headers of a name, in any case."""
+    lines = (line.partition(b":") for line in header_lines)
+    return [value.strip() for found, _, value in lines if found.lower() == name.lower()]
 
 
 class RawClient:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from support.raw_client import values_in
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
@@ -68,8 +70,7 @@ class ReceivedRequest:
         return self.head.split(b"\r\n")[1:]
 
     def values(self, name: bytes) -> list[bytes]:
-        lines = (line.partition(b":") for line in self.header_lines)
-        return [value.strip() for found, _, value in lines if found.lower() == name.lower()]
+        return values_in(self.header_lines, name)
 
 
 @dataclass

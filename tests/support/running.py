@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import orjson
 
 from ruleproxy.engine.compiling import evaluate_constant
-from ruleproxy.engine.events import Action, End, Event, Head, Send, UpstreamData, UpstreamEnd, UpstreamHead
+from ruleproxy.engine.events import Action, Data, End, Event, Head, Send, UpstreamData, UpstreamEnd, UpstreamHead
 from ruleproxy.engine.exchange import Exchange
 from ruleproxy.engine.loading import Loaded, load_rules
 from ruleproxy.engine.ruleset import Ruleset
@@ -83,6 +84,23 @@ def answer(exchange: Exchange, status: int, headers: Headers, *pieces: bytes) ->
 def head_of(actions: list[Action]) -> Head:
     """The head among actions."""
     return next(action for action in actions if isinstance(action, Head))
+
+
+def data_of(actions: Sequence[Action]) -> bytes:
+    """The data among actions, joined."""
+    return b"".join(action.data for action in actions if isinstance(action, Data))
+
+
+def whole(status: int, body: object) -> tuple[Event, ...]:
+    """The events of a whole JSON answer."""
+    headers = [(b"content-type", b"application/json")]
+    return (UpstreamHead(status, headers), UpstreamData(orjson.dumps(body)), UpstreamEnd())
+
+
+def refused(field: str) -> tuple[Event, ...]:
+    """The events of an answer that refuses a field by its name."""
+    error = {"type": "invalid_request_error", "message": f"{field}: Extra inputs are not permitted"}
+    return whole(400, {"type": "error", "error": error})
 
 
 def value_of(text: str) -> Any:
