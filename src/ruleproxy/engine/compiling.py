@@ -58,7 +58,7 @@ class CompiledRule:
     def legs(self) -> tuple[Leg, ...]:
         """The legs of the condition: only traces ask for them."""
         if self._legs is None:
-            self._legs = self.compiler.conditions.legs(self.node.condition)
+            self._legs = self.compiler.legs(self.node.condition)
         return self._legs
 
     def moved(self, node: syntax.Rule, compiler: RuleCompiler) -> CompiledRule:
@@ -106,23 +106,8 @@ def evaluate_constant(
     return eval(code, {**ENVIRONMENT, **expressions.constants})  # noqa: S307 (source made by Expressions alone)
 
 
-class RuleCompiler:
-    """Compiles the rules of one file; `conditions` takes those of its rules apart."""
-
-    def __init__(
-        self,
-        source: Source,
-        constants: Mapping[str, Any],
-        vocabulary: Vocabulary,
-        parameters: Mapping[str, Any],
-        surroundings: Surroundings = NOWHERE,
-    ) -> None:
-        self._surroundings = surroundings
-        self.source = source
-        self._constants = constants
-        self._vocabulary = vocabulary
-        self._parameters = parameters
-        self.conditions = LegCompiler(source, constants, vocabulary, parameters, surroundings)
+class RuleCompiler(LegCompiler):
+    """Compiles the rules of one file, and what is asked of their conditions leg by leg."""
 
     def compile(self, node: syntax.Rule, name: str, watch: Watch | None = None) -> CompiledRule:
         """One rule. Raises `CannotCompile` where the checker should have spoken, `EditRefused` for a bad literal."""

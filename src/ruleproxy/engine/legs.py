@@ -46,7 +46,7 @@ class LegCompiler:
         parameters: Mapping[str, Any],
         surroundings: Surroundings = NOWHERE,
     ) -> None:
-        self._source = source
+        self.source = source
         self._constants = constants
         self._vocabulary = vocabulary
         self._parameters = parameters
@@ -84,7 +84,7 @@ class LegCompiler:
         )
 
     def _text(self, node: syntax.Expression) -> str:
-        return " ".join(self._source.slice(node.span).split())
+        return " ".join(self.source.slice(node.span).split())
 
     def _lazily(self, node: syntax.Expression, *, condition: bool = False) -> Callable[[RunContext], Any]:
         compiled: list[Callable[[RunContext], Any]] = []

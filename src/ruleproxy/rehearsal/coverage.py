@@ -139,7 +139,7 @@ class Coverage:
     @staticmethod
     def _watch_condition(rule: CompiledRule, take: Callable[[str], LegCoverage]) -> CompiledRule:
         applies = rule.applies
-        branch = None if rule.node.condition is None else rule.compiler.conditions.branch(rule.node.condition)
+        branch = None if rule.node.condition is None else rule.compiler.branch(rule.node.condition)
         if applies is None or branch is None or branch.leg is not None:
             return rule
         notes = {id(leg): take(leg.text) for leg in _legs(branch)}
