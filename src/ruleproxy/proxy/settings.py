@@ -42,7 +42,9 @@ __all__ = ["BadSetting", "Limits", "Recording", "Settings", "Timeouts", "read_se
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Sizes in bytes: of a request's body, of its line and headers together, and of a body once it is decompressed."""
+    """Sizes in bytes: of a request's body (and of an answer that is needed whole), of its line and headers together,
+    and of a body once it is decompressed.
+    """
 
     body: int = 64 * 1024 * 1024
     headers: int = 64 * 1024
