@@ -115,13 +115,13 @@ class _Run:
         from ruleproxy.proxy.server import serve_until, tune_memory
 
         assert isinstance(listener, socket.socket)
-        stop = asyncio.Event()
+        stopping = asyncio.Event()
         tune_memory()
-        server = asyncio.create_task(serve_until(self._app, listener, self._settings, stop))
+        server = asyncio.create_task(serve_until(self._app, listener, self._settings, stopping))
         try:
             return await self._run_command()
         finally:
-            stop.set()
+            stopping.set()
             self._app.cut_off()
             await server
 
