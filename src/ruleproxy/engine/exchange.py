@@ -25,7 +25,7 @@ reads another framing; where failure rules may act, its beginning is held first 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from ruleproxy.engine.arriving import Arrival, Gathering, Kind, Limits
 from ruleproxy.engine.collecting import StreamCollector
@@ -53,7 +53,8 @@ from ruleproxy.engine.replying import Client, is_encoded, with_length
 from ruleproxy.engine.ruleset import Ruleset
 from ruleproxy.engine.running import Outcome, RequiredRuleFailed
 from ruleproxy.engine.sides import Sides
-from ruleproxy.engine.unpacking import STEP, InflatesTooMuch, Unpacking, cut, unpack_with
+from ruleproxy.engine.stepping import Stepping
+from ruleproxy.engine.unpacking import InflatesTooMuch, Unpacking, unpack_with
 from ruleproxy.language.signatures import Side
 from ruleproxy.messages.edited import EditedResponse
 from ruleproxy.messages.message import Request, Response
@@ -90,7 +91,7 @@ class Exchange(Findings):
         self.request = request
         self.patience: float | None = None
         self._limits = limits
-        self._unpacking: Unpacking | None = None
+        self._reading: Unpacking | Stepping = Stepping()
         self._client = Client.of(request)
         self._outlet = Outlet(self._client, sides)
         self._faker: StreamFaker | None = None
@@ -99,18 +100,21 @@ class Exchange(Findings):
         self._came = self._head = _NO_HEAD
         self._framing: Framing | None = None
         self._phase: Arrival | StreamStart | Gathering | StreamCollector | None = None
-        # What is still to be read of the piece that came last.
-        self._rest: Iterator[bytes] | None = None
 
     @property
     def relaying(self) -> bool:
         """Whether every further byte of the upstream's answer goes to the client as it comes."""
-        return self.passes and (self._unpacking is None or self._unpacking.left)
+        return self.passes and self._reading.left
 
     @property
     def passes(self) -> bool:
         """Whether every further byte of the answer, once it is open, goes to the client as it is."""
         return self._outlet.relaying
+
+    @property
+    def gathers(self) -> bool:
+        """Whether the answer is kept as it is until it is complete."""
+        return isinstance(self._phase, Gathering)
 
     def begin(self) -> Sequence[Action]:
         """Run the request rules and ask the upstream, or answer."""
@@ -157,25 +161,14 @@ class Exchange(Findings):
     def receive(self, event: Event) -> Sequence[Action]:
         """What follows an event."""
         if isinstance(event, UpstreamHead):
-            self._unpacking = Unpacking.of(event, self._limits.decoded) if self._reads(event) else None
-        if self._unpacking is not None:
-            return self._unpacking.receive(event, self)
-        if isinstance(event, UpstreamData) and len(event.data) > STEP:
-            self._rest = cut((event.data,))
-        if self._rest is None or not isinstance(event, UpstreamData | ReadOn):
-            return self.take(event)
-        # Of what is passed on or gathered all that is left is one.
-        as_it_is = self.passes or isinstance(self._phase, Gathering)
-        part = b"".join(self._rest) if as_it_is else next(self._rest, b"")
-        actions = self.take(UpstreamData(part)) if part else ()
-        if is_over(actions) or len(part) != STEP:
-            self._rest = None
-        return actions
+            unpacking = Unpacking.of(event, self._limits.decoded) if self._reads(event) else None
+            self._reading = unpacking or Stepping()
+        return self._reading.receive(event, self)
 
     @property
     def unread(self) -> bool:
         """Whether there is more in what came than was read so far."""
-        return self._rest is not None or (self._unpacking is not None and self._unpacking.unread)
+        return self._reading.unread
 
     def _reads(self, head: UpstreamHead) -> bool:
         """Whether anything looks into the body of an answer."""

@@ -76,6 +76,10 @@ class Reader(Protocol):
     def passes(self) -> bool:
         """Whether every further byte of the answer, once it is open, goes to the client as it is."""
 
+    @property
+    def gathers(self) -> bool:
+        """Whether the answer is kept as it is until it is complete."""
+
     def take(self, event: Event) -> Sequence[Action]:
         """The actions that follow an event."""
 
