@@ -2,7 +2,6 @@
 
 import re
 
-import pytest
 from lark import Lark
 
 from ruleproxy.language import words
@@ -13,7 +12,6 @@ from ruleproxy.resources import find_resource, grammar_text, packs_folder
 
 def test_has_no_conflicts_and_no_colliding_tokens() -> None:
     """Lark's strict mode refuses shift/reduce conflicts and tokens that match the same text."""
-    pytest.importorskip("interegular")
     Lark(grammar_text(), parser="lalr", lexer="contextual", start=["file", "expression"], strict=True)
 
 
