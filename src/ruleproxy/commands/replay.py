@@ -6,7 +6,7 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -63,7 +63,12 @@ def command(
     upstreams = declared_upstreams(settings)
     environment = rules_environment(settings.secrets, os.environ)
     ruleset = load_or_stop(settings.rules, "nothing was sent", upstreams=upstreams, environment=environment)
-    sys.exit(asyncio.run(_replay_all(captures, ruleset, upstreams, headers, forwarder, exact=exact)))
+    given = [os.environ[variable].encode() for text in header for variable in _VARIABLE.findall(text)]
+
+    def known() -> list[bytes]:
+        return [*given, *(secret.encode() for secret in ruleset.secrets), *forwarder.outgoing.known()]
+
+    sys.exit(asyncio.run(_replay_all(captures, ruleset, upstreams, headers, forwarder, known, exact=exact)))
 
 
 def _read_header(text: str) -> tuple[str, str]:
@@ -82,6 +87,7 @@ async def _replay_all(
     upstreams: tuple[Upstream, ...],
     headers: dict[str, str],
     forwarder: Forwarder,
+    known: Callable[[], Sequence[bytes]],
     *,
     exact: bool,
 ) -> int:
@@ -97,7 +103,7 @@ async def _replay_all(
                 click.echo(f"ruleproxy: {bad}", err=True)
                 unreadable += 1
                 continue
-            lines = await _replay_one(capture, ruleset, upstreams, headers, forwarder, exact=exact)
+            lines = await _replay_one(capture, ruleset, upstreams, headers, forwarder, known, exact=exact)
             replayed += 1
             differing += len(lines) > 1
             click.echo(f"{source.name}  {lines[0]}")
@@ -118,6 +124,7 @@ async def _replay_one(
     upstreams: tuple[Upstream, ...],
     headers: dict[str, str],
     forwarder: Forwarder,
+    known: Callable[[], Sequence[bytes]],
     *,
     exact: bool,
 ) -> list[str]:
@@ -125,7 +132,7 @@ async def _replay_one(
     from ruleproxy.engine.exchange import Exchange
     from ruleproxy.engine.trace_text import render_edits
     from ruleproxy.proxy.failures import UnsendableRequest
-    from ruleproxy.proxy.replaying import find_masks, prepare_request, replay
+    from ruleproxy.proxy.replaying import find_masks, mask_answer, prepare_request, replay
     from ruleproxy.rehearsal.likeness import compare_answers
 
     request = prepare_request(capture, headers)
@@ -140,5 +147,5 @@ async def _replay_one(
     recorded = capture.answer or capture.response
     if recorded is None or recorded.withheld:
         return [f"{asked}, and no answer was recorded to compare it with"]
-    edits = compare_answers(recorded, got, exact=exact)
+    edits = compare_answers(recorded, mask_answer(got, request, known()), exact=exact)
     return [asked if edits else f"{asked}, as recorded", *render_edits(edits)]

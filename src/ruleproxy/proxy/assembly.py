@@ -67,7 +67,7 @@ def assemble(
     def known() -> list[bytes]:
         sets = (rules,) if shadow_rules is None else (rules, shadow_rules)
         own = [secret.encode() for in_force in sets for secret in in_force.current.secrets]
-        return own if outgoing.secrets is None else own + outgoing.secrets.known()
+        return own + outgoing.known()
 
     recorder = None if settings.record is None else make_recorder(settings.record, settings, known)
     shadow = None if shadow_rules is None else make_shadow(settings, shadow_rules, known)

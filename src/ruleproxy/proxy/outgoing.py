@@ -22,6 +22,10 @@ class Outgoing:
         self._signer = Signer()
         self._origins: dict[str, httpx.URL] = {}
 
+    def known(self) -> list[bytes]:
+        """What was put into requests of late that nobody may read: live secrets, and what signs for AWS."""
+        return [*(() if self.secrets is None else self.secrets.known()), *self._signer.known()]
+
     async def make(self, send: Send) -> tuple[httpx.Request, Mapping[str, str]]:
         """The request as it goes out, and the live secrets in it: name and value.
 

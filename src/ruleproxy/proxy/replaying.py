@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from ruleproxy.captures.capture import Capture
+from ruleproxy.captures.assembling import KeptBody, assemble_response
+from ruleproxy.captures.capture import Capture, CapturedRequest
+from ruleproxy.captures.redaction import mask_capture
 from ruleproxy.captures.secret_names import is_secret_header
 from ruleproxy.engine.exchange import Exchange
 from ruleproxy.messages.headers import HeaderFields
@@ -14,6 +16,9 @@ from ruleproxy.messages.journal import Journal
 from ruleproxy.messages.message import Headers, Request
 from ruleproxy.proxy.forwarding import Forwarder
 from ruleproxy.rehearsal.driving import ClientAnswer
+
+_ROOM: Final = 64 * 1024 * 1024
+"""Bytes beyond those that came that an answer may inflate to."""
 
 _MASK: Final = re.compile(rb"\*masked-[0-9a-f]{8}\*")
 
@@ -51,6 +56,23 @@ def find_masks(request: Request) -> Sequence[str]:
     places = [name.decode("latin-1") for name, value in request.headers if _MASK.search(value)]
     places += [part for part, text in (("query", request.query), ("body", request.body)) if _MASK.search(text)]
     return [place.lower() if is_secret_header(place) else place for place in places]
+
+
+def mask_answer(answer: ClientAnswer, request: Request, known: Iterable[bytes]) -> ClientAnswer:
+    """The answer to a request as a capture would have it: body readable, credentials masked, `known` ones among them.
+
+    So it can be set beside a recorded one, and shown.
+    """
+    kept = KeptBody(sum(map(len, answer.pieces)) + _ROOM)
+    for piece in answer.pieces:
+        kept.add(0, piece)
+    path = request.raw_path + (b"?" + request.query if request.query else b"")
+    asked = CapturedRequest(request.method, path, request.headers, request.body)
+    got = assemble_response(answer.status, answer.headers, kept, cut=answer.cut)
+    masked = mask_capture(Capture(asked, response=got), known).response
+    assert masked is not None
+    message = masked.to_message()
+    return ClientAnswer(message.status, message.headers, [message.body], answer.cut, answer.sends)
 
 
 async def replay(begin: Callable[[Request], Exchange], forwarder: Forwarder, request: Request) -> ClientAnswer:

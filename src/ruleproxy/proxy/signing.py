@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -45,6 +46,9 @@ _HOST: Final = re.compile(
 )
 _DEFAULT_SERVICE: Final = "bedrock"
 
+_REMEMBERED: Final = 4
+"""Secrets: those of the credentials in force and of the ones before, which answers under way may repeat."""
+
 
 class CannotSign(UnsendableRequest):
     """A request that could not be signed; the text says what is missing, and holds no credentials."""
@@ -56,6 +60,11 @@ class Signer:
     def __init__(self) -> None:
         self._credentials: Any = None
         self._finding = asyncio.Lock()
+        self._used: deque[bytes] = deque(maxlen=_REMEMBERED)
+
+    def known(self) -> list[bytes]:
+        """The secret keys and session tokens that were used of late, to be masked wherever they come back."""
+        return list(self._used)
 
     async def sign(self, send: Send, host: bytes, route: Route) -> Send:
         """The request signed for `host` (as its header will say). Raises `CannotSign`."""
@@ -64,6 +73,8 @@ class Signer:
         # Finding and refreshing credentials may ask files, programs and servers.
         async with self._finding:
             frozen = await asyncio.to_thread(self._find_credentials)
+        secrets = (secret.encode() for secret in (frozen.secret_key, frozen.token) if secret)
+        self._used.extend(secret for secret in secrets if secret not in self._used)
         region, service = find_scope(host.decode("ascii").partition(":")[0], route, os.environ)
         target = drop_signature(send.target)
         kept = [line for line in send.headers if line[0].lower() not in _SIGNATURE]
