@@ -201,6 +201,7 @@ class RunContext:
 
     def note(self, text: str) -> None:
         """Say something in the log line of the request."""
+        self.spend(len(self.decisions.notes) // 16)
         self._decide(notes=(*self.decisions.notes, text))
 
     def stop(self) -> None:

@@ -92,10 +92,12 @@ class Scope:
     constants: Mapping[str, Any]
     names: dict[str, str]
     places: dict[str, str]
+    repeated: bool = False
+    """Whether what stands here is evaluated for each element of a list, so that what it costs is counted."""
 
-    def inner(self) -> Scope:
+    def inner(self, *, repeated: bool = False) -> Scope:
         """A scope inside this one."""
-        return Scope(self.constants, dict(self.names), dict(self.places))
+        return Scope(self.constants, dict(self.names), dict(self.places), self.repeated or repeated)
 
 
 class Expressions:
@@ -188,7 +190,18 @@ class Expressions:
                     return f"({other} {'is' if operator == '==' else 'is not'} {self.source(side, scope)})"
         if operator in ("==", "~=") and (is_text(node.left) or is_text(node.right)) and not self._versions(node):
             return f"({left} {'==' if operator == '==' else '!='} {right})"
-        return _COMPARISONS[operator].format(l=left, r=right)
+        text = _COMPARISONS[operator].format(l=left, r=right)
+        if not scope.repeated:
+            return text
+        match operator:
+            case "==" | "~=":
+                # Its own two sides are counted there, once it is known that they are compared to their depths.
+                return text.replace("equals(", "equals_counted(c, ", 1)
+            case "in":
+                return text.replace("is_in(", "is_in_counted(c, ", 1)
+            case "..":
+                return f"counted(c, {text})"
+        return text
 
     def _versions(self, node: syntax.Binary) -> bool:
         # A version equals the text that spells it: only what surely holds none takes Python's own `==`.
@@ -212,9 +225,24 @@ class Expressions:
             return self.constant(function.load(self.surroundings, *_literals(function, node)))
         evaluate = self._prepared(function, node)
         arguments = [self.source(argument, scope) for argument in node.arguments]
+        if scope.repeated:
+            arguments = [
+                f"counted(c, {text})" if self._is_of_all(argument, scope) else text
+                for argument, text in zip(node.arguments, arguments, strict=True)
+            ]
         if function.contextual:
             arguments.insert(0, "c")
+        if scope.repeated and function.returns != BOOL:
+            return f"counted(c, {self.constant(evaluate)}({', '.join(arguments)}))"
         return f"{self.constant(evaluate)}({', '.join(arguments)})"
+
+    def _is_of_all(self, node: syntax.Expression, scope: Scope) -> bool:
+        """Whether a value is the same one for each element of a list, and not part of the element."""
+        if not isinstance(node, syntax.Path) or not isinstance(node.base, syntax.Name):
+            return False
+        name = node.base.name
+        of_element = name in scope.places or scope.names.get(name) in self.element_names
+        return not of_element and name not in scope.constants and name != "parameters"
 
     def _prepared(self, function: Function, node: syntax.Call) -> Callable[..., Any]:
         if function.prepare is None:
@@ -286,9 +314,11 @@ class Expressions:
             match step:
                 case syntax.Every():
                     text = f"every_of_each({text})" if many else f"every({text})"
+                    text = f"counted(c, {text})" if scope.repeated else text
                     many = True
                 case syntax.AnyDepth():
-                    text = f"any_depth_of_each({text})" if many else f"any_depth({text})"
+                    counter = ", c" if scope.repeated else ""
+                    text = f"any_depth_of_each({text}{counter})" if many else f"any_depth({text}{counter})"
                     many = True
                 case _:
                     text = f"member{'_of_each' if many else ''}({text}, {self.key(step, scope)})"

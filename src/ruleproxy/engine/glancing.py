@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from ruleproxy.engine.compiling import CompiledRule
-from ruleproxy.engine.context import RunContext
+from ruleproxy.engine.context import STEP_BUDGET, RunContext
 from ruleproxy.engine.projection import Pick
 from ruleproxy.messages.edited import EditedRequest
 from ruleproxy.messages.headers import HeaderFields
 from ruleproxy.messages.tree import Tree
+from ruleproxy.messages.values import EditRefused
 
 LARGE = 16_384
 """Bodies from so many bytes on are worth a thought whether to look at them first."""
@@ -67,7 +68,7 @@ class Glance:
     of late is opened at once.
     """
 
-    __slots__ = ("_context", "_names", "_pick", "_taken", "_worth", "request")
+    __slots__ = ("_context", "_names", "_pick", "_steps", "_taken", "_worth", "request")
 
     def __init__(self, context: RunContext, pick: Pick, names: frozenset[str], worth: Worth) -> None:
         self._context = context
@@ -75,13 +76,17 @@ class Glance:
         self._names = names
         self._taken = False
         self._worth = worth
+        self._steps = 0
         self.request: Any = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._context, name)
 
     def spend(self, steps: int) -> None:
-        """Looking costs nothing: the budget is for what is done."""
+        """Looking has a budget of its own, for each rule: the other one is for what is done."""
+        self._steps += steps
+        if self._steps > STEP_BUDGET:
+            raise EditRefused("this is too much to be looked at")
 
     def remark(self, text: str) -> None:
         """Nobody reads the trace of a glance."""
@@ -129,6 +134,7 @@ class Glance:
         """The verdict of a rule that surely changes nothing; None where it has to be run to be known."""
         body = self._context.request.body
         wanted, acting = rule.condition_looks, rule.action_looks
+        self._steps = 0
         if (wanted is None and acting is None) or self._open_tree() is not None or not self._take():
             return None
         # What an earlier rule has changed is not in the picture.

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final, Protocol
 
 from ruleproxy.functions.models import Version
 from ruleproxy.messages.body import Body
 from ruleproxy.messages.lists import Lists
 from ruleproxy.messages.nodes import ListNode, Node, ObjectNode, every, plain
-from ruleproxy.messages.places import BodyPlace, ElementPlace, HeaderPlace, MemberPlace, Place, kind_of
+from ruleproxy.messages.places import BodyPlace, ElementPlace, HeaderPlace, MemberPlace, Place, kind_of, steps_to_read
 from ruleproxy.messages.secrets import Secret, join
-from ruleproxy.messages.values import NIL, EditRefused, Value, equal, finite
+from ruleproxy.messages.values import LONGEST_TEXT, NIL, EditRefused, Value, equal, finite
+
+_CHARACTERS_A_STEP: Final = 1024
+_BYTES_A_STEP: Final = 128
 
 # What `[**]` never looks into: data of the user's own, where any key may stand.
 _OPAQUE_MEMBERS = frozenset({"input", "input_schema", "schema", "parameters"})
 _OPAQUE_TYPES = frozenset({"thinking", "redacted_thinking"})
+
+
+class Counter(Protocol):
+    """Who counts the work of a rule: a run of rules, or a glance at a message."""
+
+    def spend(self, steps: int) -> None:
+        """Count work; raises `EditRefused` past the budget."""
 
 
 def member(value: Value, name: Value) -> Value:
@@ -37,8 +47,11 @@ def every_of_each(values: Iterable[Value]) -> list[Value]:
     return [found for value in values for found in every(value)]
 
 
-def any_depth(value: Value) -> list[Value]:
-    """Every object at any depth, this one included, but none in a tool's input, a schema or a thinking block."""
+def any_depth(value: Value, counter: Counter | None = None) -> list[Value]:
+    """Every object at any depth, this one included, but none in a tool's input, a schema or a thinking block.
+
+    What is looked at is counted where somebody does.
+    """
     found: list[Value] = []
     waiting = [value]
     while waiting:
@@ -47,15 +60,19 @@ def any_depth(value: Value) -> list[Value]:
             if current.get("type") in _OPAQUE_TYPES:
                 continue
             found.append(current)
+            if counter is not None:
+                counter.spend(1)
             waiting += [current.get(name) for name in reversed(current.names()) if name not in _OPAQUE_MEMBERS]
         elif isinstance(current, ListNode):
+            if counter is not None:
+                counter.spend(steps_to_read(len(current)))
             waiting += reversed(current.values())
     return found
 
 
-def any_depth_of_each(values: Iterable[Value]) -> list[Value]:
+def any_depth_of_each(values: Iterable[Value], counter: Counter | None = None) -> list[Value]:
     """`any_depth` of each."""
-    return [found for value in values for found in any_depth(value)]
+    return [found for value in values for found in any_depth(value, counter)]
 
 
 def equals(left: Value, right: Value) -> bool:
@@ -88,12 +105,61 @@ def is_in(value: Value, holder: Value) -> bool:
         return isinstance(value, str) and value in holder
     if value is NIL:
         return False
-    return any(equals(value, item) for item in every(holder))
+    found = every(holder)
+    if type(value) is str:
+        # Mostly one of many texts: Python compares those fastest, and only what is no text can be equal otherwise.
+        return value in found or any(equals(value, item) for item in found if type(item) is not str)
+    return any(equals(value, item) for item in found)
+
+
+def counted(counter: Counter, value: Value) -> Value:
+    """A value that is made for each element of a list, where that is more work than its text tells."""
+    if type(value) is str:
+        counter.spend(len(value) // _CHARACTERS_A_STEP)
+    elif type(value) is list:
+        counter.spend(steps_to_read(len(value)))
+    return value
+
+
+def counted_whole(counter: Counter, value: Value) -> Value:
+    """A value that is written or compared for each element of a list, counted to its depths."""
+    waiting: list[Value] = [value]
+    while waiting:
+        current = waiting.pop()
+        match current:
+            case str():
+                counter.spend(len(current) // _CHARACTERS_A_STEP)
+            case Node():
+                counter.spend(len(current.to_json()) // _BYTES_A_STEP)
+            case dict() | list():
+                counter.spend(steps_to_read(len(current)))
+                waiting += current.values() if isinstance(current, dict) else current
+    return value
+
+
+def equals_counted(counter: Counter, left: Value, right: Value) -> bool:
+    """`==` for each element of a list."""
+    deep = Node, dict, list
+    if isinstance(left, deep) and isinstance(right, deep):
+        counted_whole(counter, left)
+        counted_whole(counter, right)
+    elif isinstance(left, str) and isinstance(right, str):
+        counter.spend(min(len(left), len(right)) // _CHARACTERS_A_STEP)
+    return equals(left, right)
+
+
+def is_in_counted(counter: Counter, value: Value, holder: Value) -> bool:
+    """`in` for each element of a list."""
+    if type(holder) is list or isinstance(holder, ListNode):
+        counter.spend(steps_to_read(len(holder)))
+    return is_in(value, holder)
 
 
 def concat(left: Value, right: Value) -> str | Secret:
     """`..`."""
     if isinstance(left, str) and isinstance(right, str):
+        if len(left) + len(right) > LONGEST_TEXT:
+            raise EditRefused(f"`..` would make a text of more than {LONGEST_TEXT} characters")
         return left + right
     if isinstance(left, str | Secret) and isinstance(right, str | Secret):
         return join(left, right)

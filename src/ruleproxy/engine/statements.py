@@ -86,7 +86,7 @@ class StatementWriter:
         )
         self.line(f"c.spend(len({values}))", node.iterable.span, depth=depth)
         self.line(f"for {element} in {values}:", node.span, depth=depth)
-        inner = scope.inner()
+        inner = scope.inner(repeated=True)
         inner.names[node.variable] = f"current({element})"
         inner.places[node.variable] = element
         self.block(node.body, inner, depth + 1)
@@ -120,7 +120,8 @@ class StatementWriter:
     def _argument(self, node: syntax.Action, kind: object, argument: syntax.Argument, scope: Scope) -> str | None:
         match kind:
             case Value() | Options() if not isinstance(argument, syntax.Word):
-                return self._expressions.source(argument, scope)
+                text = self._expressions.source(argument, scope)
+                return f"counted_whole(c, {text})" if scope.repeated and _may_be_large(argument) else text
             case Place(each=True) if isinstance(argument, syntax.Path):
                 return self._expressions.lists(argument, scope, _condition_of(node), picture=self.probing)
             case Place() if (
@@ -136,7 +137,7 @@ class StatementWriter:
             case Choice() if isinstance(argument, syntax.Word):
                 return repr(argument.text)
             case Condition() if not isinstance(argument, syntax.Word):
-                inner = scope.inner()
+                inner = scope.inner(repeated=True)
                 binding = node.arguments["binding"]
                 assert isinstance(binding, syntax.Word)
                 name = f"{self._expressions.fresh()}_bound"
@@ -148,6 +149,18 @@ class StatementWriter:
             case Binding():
                 return None
         raise CannotCompile(argument, f"this is not what {node.verb} takes here")
+
+
+def _may_be_large(node: syntax.Expression) -> bool:
+    """Whether the rule's own text does not tell how large a value is."""
+    match node:
+        case syntax.Group():
+            return _may_be_large(node.inner)
+        case syntax.Literal():
+            return False
+        case syntax.Table():
+            return any(_may_be_large(field.value) for field in node.fields)
+    return True
 
 
 def _condition_of(node: syntax.Action) -> tuple[str, syntax.Expression] | None:

@@ -69,7 +69,7 @@ def _read_object(text: str) -> Value:
 
 
 def _status_of(value: Value) -> int | None:
-    if isinstance(value, str) and value.isdigit():
+    if isinstance(value, str) and value.isdecimal():
         value = int(value[:4])
     whole = isinstance(value, int) and not isinstance(value, bool)
     return value if whole and 400 <= value <= 599 else None

@@ -26,14 +26,18 @@ def _count(value: Value) -> int:
     return len(value) if isinstance(value, ListNode | ObjectNode | list | dict) else 0
 
 
+def _element(value: Value, at: int) -> Value:
+    if not isinstance(value, ListNode | list) or not len(value):
+        return NIL
+    return value[at] if isinstance(value, list) else value.value_at(at % len(value))
+
+
 def _first(value: Value) -> Value:
-    found = members(value)
-    return found[0] if found else NIL
+    return _element(value, 0)
 
 
 def _last(value: Value) -> Value:
-    found = members(value)
-    return found[-1] if found else NIL
+    return _element(value, -1)
 
 
 def _number(function: str, value: Value) -> float:

@@ -45,6 +45,14 @@ class HeaderFields:
         text = b", ".join(found).decode("latin-1") if len(found) > 1 else found[0].decode("latin-1")
         return text if self._secrets is None else self._secrets.wrap(text)
 
+    def read_all(self) -> dict[str, str | Secret]:
+        """Every header by its name in lower case, with the value that `get` gives."""
+        found: dict[str, list[bytes]] = {}
+        for key, value in self.lines:
+            found.setdefault(key.lower().decode("latin-1"), []).append(value)
+        texts = {name: b", ".join(values).decode("latin-1") for name, values in found.items()}
+        return dict(texts) if self._secrets is None else {n: self._secrets.wrap(text) for n, text in texts.items()}
+
     def values(self, name: str) -> list[str | Secret]:
         """The trimmed, non-empty members of a comma list over all lines."""
         text = self.get(name)

@@ -8,14 +8,17 @@ for every element: what one has too much, its neighbours have as well.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from ruleproxy.messages.nodes import ListNode, ObjectNode
-from ruleproxy.messages.values import NIL, Value
+from ruleproxy.messages.values import NIL, EditRefused, Value
 
 _INDEX: Final = re.compile(r"\[(\d+|\*)\]")
 _UNWRITTEN_TAGS: Final = frozenset({"custom", "ephemeral"})
+MOST_VISITED: Final = 100_000
+"""So many values are looked at for one location."""
+
 _FIRST_SEGMENTS: Final = frozenset({"body", "request", "$"})
 
 
@@ -24,12 +27,15 @@ def read_location(text: str) -> list[str]:
     return [segment for segment in _INDEX.sub(r".\1", text).split(".") if segment]
 
 
-def find_members(root: Value, text: str) -> list[tuple[Value, str]]:
-    """The members that a location names: each the object that holds it and its name. None where nothing is there."""
-    segments = read_location(text)
-    found = list(_find(root, segments))
-    if not found and segments and segments[0] in _FIRST_SEGMENTS:
-        found = list(_find(root, segments[1:]))
+def find_members(root: Value, text: str, spend: Callable[[int], None] | None = None) -> list[tuple[Value, str]]:
+    """The members that a location names: each the object that holds it and its name. None where nothing is there.
+
+    `spend` is told of every value that was looked at. Raises `EditRefused` where the location leads to too many.
+    """
+    search = _Search(read_location(text), spend)
+    found = list(search.find(root, 0))
+    if not found and search.segments and search.segments[0] in _FIRST_SEGMENTS:
+        found = list(search.find(root, 1))
     return found
 
 
@@ -38,27 +44,43 @@ def is_index(segment: str) -> bool:
     return segment == "*" or segment.isdigit()
 
 
-def _find(value: Value, segments: Sequence[str]) -> Iterator[tuple[Value, str]]:
-    if not segments:
-        return
-    first, rest = segments[0], segments[1:]
-    if isinstance(value, ListNode | list):
-        if is_index(first):
-            for item in value:
-                yield from _find(item, rest)
-        return
-    if not isinstance(value, ObjectNode | dict):
-        return
-    member = value.get(first) if isinstance(value, ObjectNode) else value.get(first, NIL)
-    if member is not NIL:
-        if not rest:
-            yield value, first
+class _Search:
+    """Looks for what some segments name, from the `at`th on. Raises `EditRefused` where they lead everywhere."""
+
+    __slots__ = ("_left", "_spend", "segments")
+
+    def __init__(self, segments: Sequence[str], spend: Callable[[int], None] | None) -> None:
+        self._spend = spend
+        self.segments = segments
+        self._left = MOST_VISITED
+
+    def find(self, value: Value, at: int) -> Iterator[tuple[Value, str]]:
+        if at == len(self.segments):
             return
-        found = list(_find(member, rest))
-        if found:
-            yield from found
+        # What is a member and a tag at once may be either, at each level: the ways double with every segment.
+        self._left -= 1
+        if self._left < 0:
+            raise EditRefused(f"this location leads to more than {MOST_VISITED} places")
+        if self._spend is not None:
+            self._spend(1)
+        first = self.segments[at]
+        if isinstance(value, ListNode | list):
+            if is_index(first):
+                for item in value:
+                    yield from self.find(item, at + 1)
             return
-    # Only what leads nowhere as a member is a tag: a text block has a `text` and is tagged `text`.
-    kind = value.get("type") if isinstance(value, ObjectNode) else value.get("type", NIL)
-    if first == kind or first in _UNWRITTEN_TAGS:
-        yield from _find(value, rest)
+        if not isinstance(value, ObjectNode | dict):
+            return
+        member = value.get(first) if isinstance(value, ObjectNode) else value.get(first, NIL)
+        if member is not NIL:
+            if at + 1 == len(self.segments):
+                yield value, first
+                return
+            found = list(self.find(member, at + 1))
+            if found:
+                yield from found
+                return
+        # Only what leads nowhere as a member is a tag: a text block has a `text` and is tagged `text`.
+        kind = value.get("type") if isinstance(value, ObjectNode) else value.get("type", NIL)
+        if first == kind or first in _UNWRITTEN_TAGS:
+            yield from self.find(value, at + 1)

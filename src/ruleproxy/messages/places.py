@@ -13,6 +13,7 @@ from ruleproxy.messages.secrets import Secret, reveal
 from ruleproxy.messages.values import NIL, EditRefused, Value
 
 _ELEMENTS_A_STEP: Final = 128
+_ELEMENTS_READ_A_STEP: Final = 8
 
 
 class Place(Protocol):
@@ -93,6 +94,11 @@ class ElementPlace:
         return True
 
 
+def steps_to_read(elements: int) -> int:
+    """How many steps it takes to look at so many elements, or compare them with a value."""
+    return elements // _ELEMENTS_READ_A_STEP
+
+
 def steps_to_edit(places: Iterable[Place]) -> int:
     """How many steps it takes to edit these places: more in long lists, where elements have to be found again."""
     return sum(1 + len(place.holder) // _ELEMENTS_A_STEP if isinstance(place, ElementPlace) else 1 for place in places)
@@ -161,7 +167,7 @@ class HeadersPlace:
 
     def read(self) -> Value:
         """See `Place`."""
-        return {name: self.headers.get(name) for name in self.headers.names()}
+        return self.headers.read_all()
 
     def write(self, _: Value) -> bool:
         """See `Place`."""
@@ -188,7 +194,7 @@ class QueryFieldsPlace:
 
     def read(self) -> Value:
         """See `Place`."""
-        return {name: self.query.get(name) for name in self.query.names()}
+        return self.query.read_all()
 
     def write(self, value: Value) -> bool:
         """See `Place`; takes the text behind the `?`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
 from urllib.parse import quote, unquote_plus
 
@@ -27,8 +28,15 @@ class QueryFields:
         """The decoded value of a member (empty without `=`); `NIL` where there is none."""
         for key, value in self._segments():
             if key == name:
-                return self._secrets.wrap(value)
+                return self._secrets.wrap(unquote_plus(value))
         return NIL
+
+    def read_all(self) -> dict[str, str | Secret]:
+        """Every member by its decoded name, with the value that `get` gives."""
+        found: dict[str, str] = {}
+        for key, value in self._segments():
+            found.setdefault(key, value)
+        return {key: self._secrets.wrap(unquote_plus(value)) for key, value in found.items()}
 
     def names(self) -> list[str]:
         """The decoded names, each once, in order."""
@@ -60,9 +68,12 @@ class QueryFields:
         before, after = (self._show(state.decode("latin-1") or None) for state in (self.text, text))
         self._change(text, "query", before, after)
 
-    def _segments(self) -> list[tuple[str, str]]:
-        parts = (segment.partition("=") for segment in self.text.decode("latin-1").split("&") if segment)
-        return [(unquote_plus(key), unquote_plus(value)) for key, _, value in parts]
+    def _segments(self) -> Iterator[tuple[str, str]]:
+        """The decoded name and the value as it is spelled of each member."""
+        for segment in self.text.decode("latin-1").split("&"):
+            if segment:
+                key, _, value = segment.partition("=")
+                yield (unquote_plus(key) if "%" in key or "+" in key else key), value
 
     def _replace(self, name: str, fresh: bytes | None, value: str | None) -> bool:
         kept: list[bytes] = []

@@ -38,6 +38,10 @@ Value = Any
 """A value of the table above. Node types live above this module, so the union cannot be written here."""
 
 
+LONGEST_TEXT: Final = 64 * 1024 * 1024
+"""Characters of a text, or bytes of a JSON text, that a rule makes."""
+
+
 class SourceNumber(float):
     """A number with the JSON token it was read from, so that copying it does not spell it anew."""
 
@@ -65,14 +69,18 @@ class EditRefused(Exception):
 def encode(value: Value) -> bytes:
     """Compact JSON for a value; nodes are embedded as their current bytes.
 
-    Raises `EditRefused` for what JSON cannot say: nil, infinities, lone surrogates built by a rule.
+    Raises `EditRefused` for what JSON cannot say: nil, infinities, lone surrogates built by a rule; and for what is
+    longer than `LONGEST_TEXT`, as a value is that holds itself twice, again and again.
     """
     try:
-        return orjson.dumps(value, default=_embed, option=orjson.OPT_PASSTHROUGH_SUBCLASS)
+        text = orjson.dumps(value, default=_embed, option=orjson.OPT_PASSTHROUGH_SUBCLASS)
     except orjson.JSONEncodeError as error:
         if isinstance(error.__cause__, EditRefused):
             raise error.__cause__ from None
-        return _encode_slowly(value)
+        text = _encode_slowly(value)
+    if len(text) > LONGEST_TEXT:
+        raise EditRefused(f"a value would be longer than {LONGEST_TEXT} bytes")
+    return text
 
 
 def _embed(value: Value) -> orjson.Fragment:

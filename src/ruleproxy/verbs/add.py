@@ -21,20 +21,21 @@ def _add_to(context: Context, value: values.Value, place: Sequence[places.Place]
     for target in place:
         context.spend(1)
         if isinstance(target, places.HeaderPlace):
-            _add_to_header(target, value, position)
+            _add_to_header(context, target, value, position)
         else:
-            _add_to_list(target, value, position)
+            _add_to_list(context, target, value, position)
 
 
-def _add_to_header(target: places.HeaderPlace, value: values.Value, position: str) -> None:
+def _add_to_header(context: Context, target: places.HeaderPlace, value: values.Value, position: str) -> None:
     if not isinstance(value, str | Secret):
         raise EditRefused(f"header {target.name} takes strings, this is {places.kind_of(value)}")
     members = target.values()
+    context.spend(len(members))
     if value not in members:
         target.headers.write_values(target.name, [value, *members] if position == "first" else [*members, value])
 
 
-def _add_to_list(target: places.Place, value: values.Value, position: str) -> None:
+def _add_to_list(context: Context, target: places.Place, value: values.Value, position: str) -> None:
     there = target.read()
     if there is NIL or there is None:
         target.write([value])
@@ -45,12 +46,14 @@ def _add_to_list(target: places.Place, value: values.Value, position: str) -> No
         return
     if not isinstance(there, ListNode):
         raise EditRefused(f"add … to takes a list, this is {places.kind_of(there)}")
-    if isinstance(value, str) and value in there.values():
-        return
+    if isinstance(value, str):
+        context.spend(places.steps_to_read(len(there)))
+        if value in there.values():
+            return
     at = len(there)
     if position == "first":
         # Providers want tool results at the head of a turn: what is added comes behind them.
-        at = leading(there.values(), ("tool_result",)) if isinstance(there.parent, ObjectNode) else 0
+        at = leading(map(there.value_at, range(at)), ("tool_result",)) if isinstance(there.parent, ObjectNode) else 0
     there.insert(at, value)
 
 

@@ -86,8 +86,7 @@ def _strip_at(context: Context, place: Sequence[places.Place], location: values.
         raise EditRefused(f"strip … at takes a location as text, this is {places.kind_of(location)}")
     for target in place:
         root = target.read()
-        found = find_members(root, location)
-        context.spend(len(found) + 1)
+        found = find_members(root, location, context.spend)
         for holder, name in found:
             if _is_needed(root, holder, name):
                 raise EditRefused(f"{location[:80]}: no request is without its {name}, whatever an upstream says")

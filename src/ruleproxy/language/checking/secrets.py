@@ -15,24 +15,28 @@ def find_secret(scope: Scope, value: syntax.Expression) -> Span | None:
     functions = scope.setting.vocabulary.functions
     if "secret" not in functions:
         return None
-    waiting: list[syntax.Node] = [value]
+    # What is looked at, the scope that it stands in, and the name in `value` that stands for it, if one does.
+    waiting: list[tuple[syntax.Node, Scope, Span | None]] = [(value, scope, None)]
+    # A local that names another one twice, which names another one twice, and so on: each is looked at once.
+    looked: set[int] = set()
     while waiting:
-        node = waiting.pop()
+        node, around, named = waiting.pop()
         match node:
             case syntax.Binary(operator=operator) if operator in COMPARISONS:
                 continue
             case syntax.Call(function="secret"):
-                return node.span
+                return named or node.span
             case syntax.Call(function=name) if name in functions and not takes_secrets(functions[name]):
                 continue  # said of the call
             case syntax.Path(base=syntax.Name(name="parameters"), steps=(syntax.Member(name=name), *_), span=span):
-                if name in scope.setting.secret_parameters:
-                    return span
-            case syntax.Path(base=syntax.Name(name=name), span=span) if name in scope.variables:
-                held = scope.variables[name].value
-                if held is not None and find_secret(without(scope, name), held) is not None:
-                    return span
-        waiting.extend(reversed(list(children(node))))
+                if name in around.setting.secret_parameters:
+                    return named or span
+            case syntax.Path(base=syntax.Name(name=name), span=span) if name in around.variables:
+                held = around.variables[name].value
+                if held is not None and id(held) not in looked:
+                    looked.add(id(held))
+                    waiting.append((held, without(around, name), named or span))
+        waiting.extend((child, around, named) for child in reversed(list(children(node))))
     return None
 
 
