@@ -32,3 +32,29 @@ def test_an_example_loads(tmp_path: Path, file: Path) -> None:
     loaded = load_rules([tmp_path], UPSTREAMS)
     assert loaded.ruleset is not None, render_all(loaded.diagnostics)
     assert [rule.name for rule in loaded.ruleset.rules] == re.findall(r'(?m)^rule "([^"]+)"', text)
+
+
+def test_locals_that_name_others_twice_are_looked_at_once(tmp_path: Path) -> None:
+    """Forty of them stand for more text than there is room for, in a rule and at the level of the file."""
+    doubled = [f"local t{number} = t{number - 1} .. t{number - 1}" for number in range(1, 40)]
+    lines = [
+        'rule "a" on request then',
+        'local t0 = request.body.s ?? ""',
+        *doubled,
+        "rewrite request.body.y = t39",
+        "end",
+    ]
+    (tmp_path / "a.rules").write_text("\n".join(["edition 1", *lines, ""]))
+    assert load_rules([tmp_path / "a.rules"], UPSTREAMS).ruleset is not None
+    lines = ['local t0 = "a"', *doubled, 'rule "a" on request then', "rewrite request.body.y = t39", "end"]
+    (tmp_path / "b.rules").write_text("\n".join(["edition 1", *lines, ""]))
+    told = load_rules([tmp_path / "b.rules"], UPSTREAMS).diagnostics
+    assert any("would make a text of more than 67108864 characters" in each.message for each in told)
+
+
+def test_a_list_of_very_many_texts_is_checked(tmp_path: Path) -> None:
+    """A file as large as one may be, full of names."""
+    names = ", ".join(f'"{number}"' for number in range(60_000))
+    text = f'edition 1\n\nrule "a" on request\nwhen request.body.model in {{ {names} }} then\n  note "known"\nend\n'
+    (tmp_path / "a.rules").write_text(text)
+    assert load_rules([tmp_path / "a.rules"], UPSTREAMS).ruleset is not None

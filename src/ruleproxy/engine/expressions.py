@@ -66,6 +66,9 @@ _COMPARISONS = {
     "-": "minus({l}, {r})",
 }
 
+_SHORT = 1_000
+"""Characters of a string that is spelled in the source text."""
+
 ENVIRONMENT: Mapping[str, Any] = {
     **{name: getattr(runtime, name) for name in vars(runtime) if not name.startswith("_")},
     **{name: getattr(places, name) for name in ("AttributePlace", "BodyPlace", "HeaderPlace", "HeadersPlace",
@@ -118,7 +121,7 @@ class Expressions:
         """Source text for a value that is known at load time."""
         if value is NIL:
             return "NIL"
-        if value is None or isinstance(value, bool | int | str):
+        if value is None or isinstance(value, bool | int) or (type(value) is str and len(value) <= _SHORT):
             return repr(value)
         name = f"k{len(self.constants)}"
         self.constants[name] = value

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, reduce
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
@@ -71,7 +71,7 @@ def parse_type(text: str) -> Type:
 
     In brackets stands a kind or the name of a shape. Raises `ValueError` for a word that is neither.
     """
-    return reduce(join, (parse_alternative(part.strip()) for part in text.split("|")))
+    return join_all([parse_alternative(part.strip()) for part in text.split("|")])
 
 
 def parse_alternative(text: str) -> Type:
@@ -110,6 +110,14 @@ def join(left: Type, right: Type) -> Type:
     return Type(kinds, shape, item, choices)
 
 
+def join_all(types: Sequence[Type]) -> Type:
+    """What any of these may be, at least one: in halves, or what is known of thousands is copied for each."""
+    if len(types) == 1:
+        return types[0]
+    middle = len(types) // 2
+    return join(join_all(types[:middle]), join_all(types[middle:]))
+
+
 def join_known(left: Type, right: Type, kind: Kind, mine: Any, other: Any, both: Any) -> Any:
     """What is known of a kind of value after a join: what one side says where only it can be of that kind."""
     if kind not in left.kinds:
@@ -133,8 +141,8 @@ def merge_shapes(shapes: Iterable[Shape]) -> Shape:
     fields: dict[str, Type] = {}
     for name in dict.fromkeys(name for shape in merged for name in shape.fields):
         known = [shape.fields[name] for shape in merged if name in shape.fields]
-        fields[name] = reduce(join, known if len(known) == len(merged) else [*known, of("nil")])
-    return Shape(fields, growth, reduce(join, (shape.other for shape in merged)))
+        fields[name] = join_all(known if len(known) == len(merged) else [*known, of("nil")])
+    return Shape(fields, growth, join_all([shape.other for shape in merged]))
 
 
 @dataclass(slots=True)
@@ -167,5 +175,5 @@ class Shapes:
         if found is None:
             shape = self.find(name)
             types = [*shape.fields.values(), of("nil")]
-            found = self.members[name] = reduce(join, types if shape.growth == "closed" else [shape.other, *types])
+            found = self.members[name] = join_all(types if shape.growth == "closed" else [shape.other, *types])
         return found

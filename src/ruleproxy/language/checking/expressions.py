@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import reduce
 
 from ruleproxy.language import syntax
 from ruleproxy.language.checking.calls import check_call
@@ -13,7 +12,7 @@ from ruleproxy.language.checking.narrowing import Outcome, narrow
 from ruleproxy.language.checking.operators import COMPARISONS, NUMBERS, type_binary
 from ruleproxy.language.checking.paths import quiet_type, report_numeric_index, type_path
 from ruleproxy.language.checking.scope import Scope, bare, join_facts, literal_string
-from ruleproxy.language.schemas import Shape, join
+from ruleproxy.language.schemas import Shape, join, join_all
 from ruleproxy.language.types import ANY, BOOL, NIL_TYPE, STRING, Type, of
 
 DASHED = re.compile(r"(?P<headers>[a-z.]+\.headers)\.(?P<name>\w+(?:-\w+)+)")
@@ -116,7 +115,7 @@ def type_table(scope: Scope, table: syntax.Table) -> Type:
                            help="{ … } holds values, or name = value throughout")  # fmt: skip
         return ANY
     if items:
-        return Type(frozenset(("list",)), item=reduce(join, types))
+        return Type(frozenset(("list",)), item=join_all(types))
     fields: dict[str, Type] = {}
     written: dict[str, syntax.Expression] = {}
     growth = "closed"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from functools import reduce
 
 from ruleproxy.language import syntax
 from ruleproxy.language.checking.scope import EVERY, Key, Scope, bare, literal_string
 from ruleproxy.language.roots import DATA
-from ruleproxy.language.schemas import Shape, join
+from ruleproxy.language.schemas import Shape, join, join_all
 from ruleproxy.language.types import INT, LIST, OPTIONAL_STRING, STRING, Type, of
 
 GROUP = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?P?<(?P<name>[A-Za-z_]\w*)>|(?P<plain>\((?!\?))|(?P<other>\(\?)"
@@ -31,7 +30,7 @@ def refine(scope: Scope, call: syntax.Call, arguments: list[Type], declared: Typ
         case "previous" | "next" if arguments:
             return join(arguments[0], of("nil"))
         case "list":
-            return Type(LIST.kinds, item=reduce(join, arguments) if arguments else None)
+            return Type(LIST.kinds, item=join_all(arguments) if arguments else None)
         case "values":
             item = arguments[0].item if arguments and "list" in arguments[0].kinds else STRING
             return Type(LIST.kinds, item=item)
