@@ -55,14 +55,16 @@ def test_http_2_is_not_spoken(server: ServerProcess, upstream: RecordingUpstream
 
 
 def test_websockets_are_refused(server: ServerProcess, upstream: RecordingUpstream) -> None:
-    """Not forwarded, and not taken for a request."""
+    """Not forwarded, and not taken for a request; an agent that tries one first is told to ask by HTTP."""
     data = exchange_bytes(
         server.port,
         b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
         b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
     )
-    assert data.startswith(b"HTTP/1.1 403 ")
+    assert data.startswith(b"HTTP/1.1 426 ")
+    assert b"websockets are not forwarded" in data
     assert upstream.requests == []
+    server.wait_for_log(rb"GET / 426 .*\(a websocket\)")
 
 
 @pytest.mark.parametrize("http_version", [b"0.9", b"2.0", b"1.2"])

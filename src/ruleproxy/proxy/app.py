@@ -98,9 +98,8 @@ class ProxyApp:
             case "lifespan":
                 await self._live(receive, send)
             case _:
-                # Websockets are not forwarded: Hypercorn answers 403.
                 await receive()
-                await send({"type": "websocket.close", "code": 1003})
+                await self._refuse_websocket(scope, send)
 
     def cut_off(self) -> None:
         """End what is under way: answers that were not begun become 503, others are cut."""
@@ -216,6 +215,29 @@ class ProxyApp:
             except TimeoutError:
                 pass
         await answer.end()
+
+    async def _refuse_websocket(self, scope: dict[str, Any], send: AsgiSend) -> None:
+        started = perf_counter()
+
+        async def send_instead(message: dict[str, Any]) -> None:
+            await send({**message, "type": f"websocket.{message['type']}"})
+
+        answer = ClientAnswer(send_instead)
+        # Agents that try a websocket first take this status for: ask by HTTP.
+        await answer.refuse(426, "websockets are not forwarded: ask by HTTP", api_of(scope["path"]))
+        await answer.end()
+        entry = Entry(
+            "GET",
+            scope["raw_path"],
+            scope["query_string"],
+            answer.status,
+            None if answer.first is None else answer.first - started,
+            perf_counter() - started,
+            answer.size,
+            note="a websocket",
+        )
+        self._access_log.write(entry)
+        self._traffic.count(entry)
 
     async def _fail(self, answer: ClientAnswer, scope: dict[str, Any], message: str, *, status: int = 500) -> None:
         # After the head only the missing end of the body can tell the client that something went wrong.
