@@ -233,3 +233,32 @@ def test_a_whole_answer_that_is_held_goes_on_as_it_came() -> None:
     exchange.receive(UpstreamHead(200, JSON))
     assert exchange.receive(UpstreamData(b"{" + b" " * 100)) == (Head(200, JSON), Data(b"{" + b" " * 100))
     assert exchange.relaying
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        b"application/x-ndjson",
+        b"application/jsonl",
+        b"application/json-seq",
+        b"application/stream+json",
+        b"application/json;stream=watch",
+        b"application/octet-stream",
+        b"text/plain",
+        None,
+    ],
+)
+def test_what_can_be_read_in_parts_passes_as_it_comes(kind: bytes | None) -> None:
+    """Failure rules do not have a client wait for the end of lines of JSON or of a file."""
+    lines = [] if kind is None else [(b"Content-Type", kind)]
+    exchange, _ = begin(TELL, request({}))
+    exchange.receive(UpstreamHead(200, lines))
+    assert exchange.receive(UpstreamData(b'{"line": 1}\n')) == (Head(200, lines), Data(b'{"line": 1}\n'))
+    assert exchange.relaying
+
+
+def test_a_document_of_a_type_of_its_own_is_held() -> None:
+    """As `application/json` is."""
+    exchange, _ = begin(TELL, request({}))
+    exchange.receive(UpstreamHead(200, [(b"content-type", b"application/problem+json; charset=utf-8")]))
+    assert exchange.receive(UpstreamData(WHOLE)) == ()

@@ -43,10 +43,25 @@ class Arrival:
         return self.claimed or "whole"
 
 
+def is_document(headers: Headers) -> bool:
+    """Whether an answer that is no stream of events is one JSON document by its type.
+
+    Of anything else a client may read what has come: lines of JSON (`application/x-ndjson`), records
+    (`application/json-seq`), a stream of documents (`application/stream+json`, `application/json;stream=watch`), files.
+    """
+    named = next((value for name, value in headers if name.lower() == b"content-type"), b"")
+    kind, _, parameters = named.lower().partition(b";")
+    kind = kind.strip()
+    if kind == b"application/json":
+        return b"stream" not in parameters
+    return kind.endswith(b"+json") and kind != b"application/stream+json"
+
+
 class Gathering:
     """An answer that has to be there whole: its pieces and their size in bytes.
 
-    `needed`: somebody reads it; else it is only held for its end to be seen, as long as it is not too large for that.
+    `needed`: somebody reads it; else it is a document that is only held for its end to be seen, as long as it is not
+    too large for that.
     """
 
     __slots__ = ("needed", "pieces", "size")

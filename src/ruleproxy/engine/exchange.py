@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ruleproxy.engine.arriving import Arrival, Gathering, Kind, Limits
+from ruleproxy.engine.arriving import Arrival, Gathering, Kind, Limits, is_document
 from ruleproxy.engine.collecting import StreamCollector
 from ruleproxy.engine.context import Decisions, Failure
 from ruleproxy.engine.events import (
@@ -224,7 +224,7 @@ class Exchange(Findings):
             self._phase = StreamCollector(self._came.headers, kind, self._client)
         elif kind == "whole" and (self._faker is not None or read):
             self._phase = Gathering()
-        elif kind == "whole" and self.sides.rules("failure") and not bodiless:
+        elif kind == "whole" and self.sides.rules("failure") and not bodiless and is_document(self._came.headers):
             # Its client can do nothing with a part of it, and failure rules may do better.
             self._phase = Gathering(needed=False)
         if self._phase is not None:
