@@ -10,6 +10,7 @@ import pytest
 
 from ruleproxy.engine.loading import Loaded, load_rules
 from ruleproxy.engine.tracing import render_trace, trace_exchange
+from ruleproxy.messages.edited import EditedRequest
 from support.running import begin, declared, request, send
 
 TABLE = """edition 1
@@ -28,6 +29,7 @@ rule "token" on request then
 end
 """
 ENVIRONMENT = {"TOKEN": "abc-123"}
+LONG = {"TOKEN": "corporate-t0ken-1"}
 
 
 def load(folder: Path, text: str, environment: Mapping[str, str] | None = None) -> Loaded:
@@ -273,3 +275,23 @@ def test_a_pack_gets_secrets_as_parameters_only(tmp_path: Path) -> None:
     assert send(loaded.ruleset, request({})).headers == [(b"x-key", b"abc-123")]
     (pack / "10.rules").write_text(rule.replace("{}", 'secret("TOKEN")'), encoding="utf-8")
     assert "get secrets as parameters" in messages(load(tmp_path, use, ENVIRONMENT))
+
+
+def test_what_fails_within_a_rule_does_not_tell_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A mishap of ours that repeats the client's key and the rule's own: masked in the log and in the outcome."""
+
+    def fail(edited: EditedRequest, method: str) -> bool:
+        raise RuntimeError(f"no {method} with {edited.headers.get('x-api-key')} and {LONG['TOKEN']}")
+
+    monkeypatch.setattr(EditedRequest, "write_method", fail)
+    ruleset = load(tmp_path, TOKEN.replace("end\n", '  rewrite request.method = "PUT"\nend\n'), LONG).ruleset
+    assert ruleset is not None
+    exchange, _ = begin(ruleset, request({}, headers=[(b"x-api-key", b"corp-Pl4nt3d-key-1")]))
+    (outcome,) = exchange.outcomes["request"]
+    assert outcome.failure is not None
+    for told in (outcome.failure, caplog.text):
+        assert "RuntimeError: no PUT with *masked-" in told
+        assert "Pl4nt3d" not in told
+        assert LONG["TOKEN"] not in told

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,13 @@ from support.pass_through import PassThrough
 from support.recording_upstream import recording_upstream
 
 Sent = list[dict[str, Any]]
+KNOWN = "ghp_" + "Pl4nt3d0" * 4
+HOST = ((b"Host", b"a"),)
 
 
-async def call(begin_exchange: Callable[[Request], Exchange], log_file: Path) -> tuple[Sent, str]:
+async def call(
+    begin_exchange: Callable[[Request], Exchange], log_file: Path, headers: Sequence[tuple[bytes, bytes]] = HOST
+) -> tuple[Sent, str]:
     """What goes out for a POST to /v1/messages, and what is logged."""
     descriptor = os.open(log_file, os.O_CREAT | os.O_RDWR)
     log = AccessLog(descriptor)
@@ -48,7 +52,7 @@ async def call(begin_exchange: Callable[[Request], Exchange], log_file: Path) ->
         "path": "/v1/messages",
         "raw_path": b"/v1/messages",
         "query_string": b"",
-        "headers": [(b"Host", b"a")],
+        "headers": headers,
     }
     await app(scope, receive, send)
     await transport.aclose()
@@ -71,8 +75,20 @@ async def test_an_unexpected_failure_is_told_and_logged_once(tmp_path: Path, cap
     assert "inner workings" not in body["error"]["message"]
     assert sent[-1]["more_body"] is False
     assert " 500 " in log
-    assert len(caplog.records) == 1
-    assert caplog.records[0].exc_info is not None
+    (record,) = caplog.records
+    assert record.getMessage().startswith("unexpected failure of POST /v1/messages\nTraceback (most recent call last):")
+    assert record.getMessage().endswith("RuntimeError: inner workings")
+
+
+async def test_what_failed_does_not_tell_secrets(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """An exception that repeats what it was given is in the log with masks of the client's key and of known formats."""
+
+    def fail(request: Request) -> Exchange:
+        raise RuntimeError(f"cannot work with {request.headers} and {KNOWN}")
+
+    await call(fail, tmp_path / "log", [(b"Host", b"a"), (b"x-api-key", b"corp-Pl4nt3d-key-1")])
+    assert "RuntimeError: cannot work with [(b'Host', b'a'), (b'x-api-key', b'*masked-" in caplog.text
+    assert "Pl4nt3d" not in caplog.text
 
 
 async def test_a_failure_after_the_head_leaves_the_answer_without_an_end(tmp_path: Path) -> None:

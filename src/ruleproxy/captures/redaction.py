@@ -7,6 +7,7 @@ everywhere in the exchange, as when an error repeats the key that it refuses.
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final
@@ -154,6 +155,14 @@ def mask_remark(text: str, request: Request, known: Iterable[bytes] = ()) -> str
     repeated = any(word[0] in request.body for word in _WORD.finditer(data))
     learned = _learn_from(request.headers, request.query, request.body if repeated else b"")
     return Masker((*known, *learned)).mask_text(data).decode("utf-8", "replace")
+
+
+def mask_traceback(request: Request, known: Iterable[bytes] = ()) -> str:
+    """The traceback of the exception that is being handled, masked like any remark on the request.
+
+    Whatever failed may have repeated what it was given, and the log is no place for that.
+    """
+    return mask_remark(traceback.format_exc().rstrip(), request, known)
 
 
 def find_credentials(capture: Capture) -> Iterator[bytes]:

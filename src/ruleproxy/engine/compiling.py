@@ -25,6 +25,7 @@ from ruleproxy.language.effects import Effects, rule_effects
 from ruleproxy.language.problems import move_span
 from ruleproxy.language.signatures import Side, Surroundings, Vocabulary
 from ruleproxy.language.source import Position, Source, Span
+from ruleproxy.messages.secrets import Secret
 
 _BODY = "request.body"
 
@@ -68,6 +69,11 @@ class CompiledRule:
         if distance:
             spans = {line: move_span(span, distance) for line, span in spans.items()}
         return replace(self, source=compiler.source, node=node, spans=spans, compiler=compiler)
+
+    @property
+    def secrets(self) -> list[bytes]:
+        """The values of the secrets that the rule writes: what fails in it may repeat them."""
+        return [value.reveal().encode() for value in self.act.__globals__.values() if isinstance(value, Secret)]
 
     @property
     def position(self) -> Position:

@@ -169,6 +169,11 @@ class RunContext:
         self.steps = 0
 
     @property
+    def sent(self) -> Request:
+        """What the client sent, as it came."""
+        return self._sent
+
+    @property
     def original(self) -> OriginalMessages:
         """What the client really sent, and what really came back."""
         if self._original is None:

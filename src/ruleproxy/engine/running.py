@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from ruleproxy.captures.redaction import mask_remark, mask_traceback
 from ruleproxy.engine.compiling import CompiledRule
 from ruleproxy.engine.context import Decisions, Recording, RunContext
 from ruleproxy.engine.glancing import Glance
@@ -158,8 +159,10 @@ def _run_rule(rule: CompiledRule, context: RunContext) -> Outcome:
     except RecursionError as error:
         return _failed(rule, mark, error, "JSON nested too deeply to be looked into")
     except Exception as error:  # noqa: BLE001 - one rule's mishap must not take the message with it
-        _log.exception('rule "%s" (%s) failed unexpectedly', rule.name, rule.place)
-        return _failed(rule, mark, error, f"internal error: {type(error).__name__}: {error}")
+        shown = mask_traceback(context.sent, rule.secrets)
+        _log.error('rule "%s" (%s) failed unexpectedly\n%s', rule.name, rule.place, shown)
+        message = mask_remark(f"internal error: {type(error).__name__}: {error}", context.sent, rule.secrets)
+        return _failed(rule, mark, error, message)
     if refusal is not None:
         context.wanted_more = context.wanted_more or (context.decisions.learns and mark.request_edited)
         mark.undo()

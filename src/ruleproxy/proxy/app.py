@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from time import perf_counter
 from typing import Any
 
-from ruleproxy.captures.redaction import mask_remark
+from ruleproxy.captures.redaction import mask_remark, mask_traceback
 from ruleproxy.messages.message import Request
 from ruleproxy.proxy.access_log import AccessLog, Entry, show_target
 from ruleproxy.proxy.answer import AsgiSend, ClientAnswer
@@ -113,6 +113,7 @@ class ProxyApp:
         assert task is not None
         self._running.add(task)
         answer = ClientAnswer(send)
+        request: Request | None = None
         exchange: Exchange | None = None
         note = ""
         cut = False
@@ -138,7 +139,9 @@ class ProxyApp:
             note = str(error)
             await self._fail(answer, scope, f"the request cannot be sent to the upstream: {error}")
         except Exception:  # noqa: BLE001 - the client gets an answer and the log the traceback, whatever it was
-            _log.exception("unexpected failure of %s %s", scope["method"], show_target(scope["raw_path"], b""))
+            told = Request(scope["method"], scope["raw_path"], scope["query_string"], [*scope["headers"]], b"")
+            shown = mask_traceback(request or told, self._known())
+            _log.error("unexpected failure of %s %s\n%s", scope["method"], show_target(scope["raw_path"], b""), shown)
             note = "unexpected failure"
             await self._fail(answer, scope, "ruleproxy failed unexpectedly, its log says how")
         finally:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from ruleproxy.captures.capture import Capture
-from ruleproxy.captures.redaction import mask_capture
+from ruleproxy.captures.redaction import mask_capture, mask_traceback
 from ruleproxy.captures.writing import render_capture, write_whole
 from ruleproxy.proxy.recording import Recording, show_time
 
@@ -147,7 +147,8 @@ class Recorder:
             self._dropped += 1
             if "unexpected" not in self._reported:
                 self._reported.add("unexpected")
-                _log.exception("an exchange could not be recorded")
+                shown = mask_traceback(recording.request, self._known())
+                _log.error("an exchange could not be recorded\n%s", shown)
         finally:
             with self._lock:
                 self._waiting -= 1

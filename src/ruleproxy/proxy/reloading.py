@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ruleproxy.captures.masking import Masker
 from ruleproxy.engine.learning import LearnedRule, LearnedRules
 from ruleproxy.engine.loading import Loaded, load_rules
 from ruleproxy.engine.masking import render_diagnostics
@@ -150,7 +151,9 @@ class RulesInForce:
                 told = (outcome.rule.name, outcome.failure)
                 if told not in self._told:
                     self._told.add(told)
-                    _log.warning('rule "%s" (%s) failed: %s', outcome.rule.name, outcome.rule.place, outcome.failure)
+                    masker = Masker(secret.encode() for secret in self.current.secrets)
+                    failure = masker.mask_text(outcome.failure.encode("utf-8", "replace")).decode()
+                    _log.warning('rule "%s" (%s) failed: %s', outcome.rule.name, outcome.rule.place, failure)
 
     def status(self) -> dict[str, Any]:
         """What the control page says of the rules."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ruleproxy.captures.capture import Capture
-from ruleproxy.captures.redaction import mask_remark
+from ruleproxy.captures.redaction import mask_remark, mask_traceback
 from ruleproxy.engine.arriving import Limits
 from ruleproxy.engine.exchange import Exchange
 from ruleproxy.engine.masking import mask_path
@@ -178,7 +178,8 @@ class Shadow:
             self._left_out += 1
             if not self._failed:
                 self._failed = True
-                _log.exception("an exchange could not be compared")
+                shown = mask_traceback(recording.request, self._known())
+                _log.error("an exchange could not be compared\n%s", shown)
         finally:
             self._spent += self._own_time() - started
             with self._lock:
