@@ -6,7 +6,7 @@ from ruleproxy.language import syntax
 from ruleproxy.language.checking.expressions import check_condition, type_expression, type_steps
 from ruleproxy.language.checking.findings import did_you_mean, find_near_miss
 from ruleproxy.language.checking.kinds import needs, with_article
-from ruleproxy.language.checking.paths import find_shape, quiet_type, without_absence
+from ruleproxy.language.checking.paths import find_shape, quiet_type, report_near_miss, without_absence
 from ruleproxy.language.checking.places import (
     check_framing_names,
     check_origin,
@@ -126,7 +126,7 @@ def check_written_place(
     scope: Scope, node: syntax.Action, path: syntax.Path, kind: Place, values: dict[str, Type]
 ) -> Key | None:
     """A place that an action writes, and whether what is written fits there."""
-    known = type_steps(scope, path, writing=True)
+    known = type_steps(scope, path, writing=True, making=kind.creates)
     removing = kind.holds == "value" and not kind.creates and len(node.arguments) == 1
     place = check_place(scope, path, removing=removing)
     if place is None:
@@ -162,8 +162,7 @@ def check_new_names(scope: Scope, path: syntax.Path, value: syntax.Expression, k
             continue
         near = find_near_miss(name, shape.fields)
         if near is not None:
-            offer = (f"did you mean `{near}`?", f'["{name}"] if it is really called so')
-            scope.findings.add("RP202", f"unknown field `{name}`", field.key.span, help=offer)
+            report_near_miss(scope, name, near, field.key.span, making=True)
 
 
 def is_many(path: syntax.Path) -> bool:

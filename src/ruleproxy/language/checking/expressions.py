@@ -86,7 +86,7 @@ def is_constant(node: syntax.Expression) -> bool:
     return isinstance(inner, syntax.Literal)
 
 
-def type_steps(scope: Scope, path: syntax.Path, *, writing: bool = False) -> Type:
+def type_steps(scope: Scope, path: syntax.Path, *, writing: bool = False, making: bool = False) -> Type:
     """The type of a path, its calls and indexes included."""
     base = None
     if isinstance(path.base, syntax.Call):
@@ -101,7 +101,7 @@ def type_steps(scope: Scope, path: syntax.Path, *, writing: bool = False) -> Typ
                 scope.findings.add("RP302", "a member is named by a string", step.key.span, str(known))
     if not path.steps and base is not None:
         return base
-    return type_path(scope, path, base, writing=writing)
+    return type_path(scope, path, base, writing=writing, making=making)
 
 
 def type_table(scope: Scope, table: syntax.Table) -> Type:

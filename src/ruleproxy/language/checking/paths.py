@@ -27,12 +27,16 @@ class Walk:
     key: Key | None
     many: bool = False
     writing: bool = False
+    making: bool = False
 
 
-def type_path(scope: Scope, path: syntax.Path, base: Type | None = None, *, writing: bool = False) -> Type:
+def type_path(
+    scope: Scope, path: syntax.Path, base: Type | None = None, *, writing: bool = False, making: bool = False
+) -> Type:
     """The type of a path, with what is wrong with its steps reported; `base` is what a call gives.
 
-    A place that is written (`writing`) may be new: then a field is only reported where it is nearly a known one.
+    A place that is written (`writing`) may be new: then a field is only reported where it is nearly a known one, and
+    as a warning where the statement makes what is not there (`making`).
     """
     if isinstance(path.base, syntax.Name):
         base = type_name(scope, path.base)
@@ -44,7 +48,7 @@ def type_path(scope: Scope, path: syntax.Path, base: Type | None = None, *, writ
             return ANY
     else:
         key = None
-    walk = Walk(base or ANY, key, writing=writing)
+    walk = Walk(base or ANY, key, writing=writing, making=making)
     for step in path.steps:
         take_step(scope, walk, step, path)
         if walk.type == ANY:
@@ -276,12 +280,20 @@ def report_new_field(scope: Scope, walk: Walk, name: str, span: Span, shape: Sha
     """A field that the schema does not have: nearly one it has is an error, any other a note, said once a rule."""
     near = find_near_miss(name, shape.fields)
     if near is not None:
-        offer = (f"did you mean `{near}`?", f'["{name}"] if it is really called so')
-        scope.findings.add("RP202", f"unknown field `{name}`", span, help=offer)
+        report_near_miss(scope, name, near, span, making=walk.making)
     elif not walk.writing and scope.stage not in ("test", "attempt") and ("new", before, name) not in scope.said:
         scope.said.add(("new", before, name))
         label = "not in the schema: it may be new"
         scope.findings.add("RP202", f"unknown field `{name}`", span, label, severity=Severity.NOTE)
+
+
+def report_near_miss(scope: Scope, name: str, near: str, span: Span, *, making: bool) -> None:
+    """A field that is nearly a known one: an error where it is read or taken away, which would quietly do nothing; a
+    warning where a rule is `making` it, for a gateway's own field may be called anything.
+    """
+    offer = (f"did you mean `{near}`?", f'["{name}"] if it is really called so')
+    severity = Severity.WARNING if making else None
+    scope.findings.add("RP202", f"unknown field `{name}`", span, help=offer, severity=severity)
 
 
 def check_parameter(scope: Scope, name: object, span: Span) -> None:
