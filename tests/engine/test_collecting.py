@@ -44,6 +44,23 @@ def test_a_stream_is_collected() -> None:
     assert list(exchange.acted) == ["only streams here", "own names"]
 
 
+def test_the_clients_own_request_says_what_it_reads() -> None:
+    """A rule that asks for the stream by hand before it is collected, or for the whole before one is faked, changes
+    nothing of what the client gets: the form that it asked for.
+    """
+    by_hand = 'edition 1\n\nrule "by hand" on request then\n  rewrite request.body.stream = {}\n  {}\nend\n'
+    collects = rules(by_hand.format("true", "collect_stream"))
+    exchange = Exchange(collects, request({"model": "m"}), declared(), detailed=True)
+    client = drive(exchange, [answer_with_stream(spell(fake_stream(orjson.dumps(MESSAGE))))])
+    assert orjson.loads(client.body)["content"] == MESSAGE["content"]
+    fakes = rules(by_hand.format("false", "fake_stream"))
+    exchange = Exchange(fakes, request({"model": "m", "stream": True}), declared(), detailed=True)
+    head = UpstreamHead(200, [(b"content-type", b"application/json")])
+    client = drive(exchange, [(head, UpstreamData(orjson.dumps(MESSAGE)), UpstreamEnd())])
+    assert client.body.startswith(b"event: message_start\n")
+    assert orjson.loads(client.sends[0].body) == {"model": "m"}
+
+
 def test_an_upstream_that_answers_whole_after_all() -> None:
     """What came counts, not what was asked for."""
     head = UpstreamHead(400, [(b"content-type", b"application/json")])

@@ -218,8 +218,8 @@ class RunContext:
         self._decide(answer=Answer(status, headers, body), stopped=True)
 
     def fake_stream(self, ping_every: float | None) -> None:
-        """Fake the stream if the client asked for one."""
-        if not wants_stream(self.request):
+        """Fake the stream if the client asked for one, whatever earlier rules made of its request."""
+        if not wants_stream(self.original.request if self.side == "request" else self.request):
             self.remark("the request asks for no stream")
             return
         if self.api == "anthropic.count_tokens":
@@ -230,8 +230,8 @@ class RunContext:
         self._decide(faked=FakedStream(ping_every))
 
     def collect_stream(self) -> None:
-        """Ask for a stream if the client asked for none."""
-        if wants_stream(self.request):
+        """Ask for a stream if the client asked for none, whatever earlier rules made of its request."""
+        if wants_stream(self.original.request):
             self.remark("the request asks for a stream")
         elif self.api == "anthropic.count_tokens" or not ask_stream(self.request):
             self.remark("the request asks for no message")

@@ -19,7 +19,7 @@ def _fake_stream(context: Context, options: values.Value = None) -> None:
 VERB = Verb(
     name="fake_stream",
     summary="ask the upstream for a whole answer and give it to the client as a stream",
-    prose="Takes the request's stream flag (or the streaming suffix of its path) away by itself; a request that asks "
+    prose="Takes the request's stream flag (or the streaming suffix of its path) away by itself; a client that asks "
     "for no stream is left alone. The client gets the stream of its own format: events of Anthropic Messages or "
     "Vertex, frames of Bedrock, chunks of OpenAI chat completions, events of OpenAI responses. Nothing is sent while "
     "the upstream works, so its errors arrive with their own status; with `ping_every` the 200 is committed at the "
