@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from ruleproxy.engine.events import Send
 from ruleproxy.engine.secret_texts import SecretUnreadable
 from ruleproxy.proxy.live_secrets import LiveSecrets, rules_environment, run_command, stand_in
 from ruleproxy.proxy.secret_sources import SecretSource
+from ruleproxy.proxy.settings import read_settings
 from support.raw_client import RawClient
 from support.recording_upstream import OK, ReceivedRequest, Script, recording_upstream
 from support.server_process import server_process
@@ -298,3 +300,18 @@ def test_a_command_that_fails_refuses_those_who_need_it(tmp_path: Path) -> None:
     assert refused.status == 502
     assert message == f"secret GATEWAY_TOKEN: its command {sys.executable} ended with exit code 7"
     assert b"made-up" not in log
+
+
+@pytest.mark.parametrize("command", ['["./token"]', '"./token"', '["token-folder/../token"]'])
+def test_a_command_beside_the_settings_is_found_from_wherever_the_server_starts(tmp_path: Path, command: str) -> None:
+    """Paths in the file are relative to it, that of a command's program, too."""
+    (tmp_path / "token-folder").mkdir()
+    program = tmp_path / "token"
+    program.write_text("#!/bin/sh\necho made-up-token\n")
+    program.chmod(0o700)
+    (tmp_path / "ruleproxy.toml").write_text(
+        f'[upstreams]\nmain = "http://127.0.0.1:9"\n[secrets.GATEWAY_TOKEN]\ncommand = {command}\n'
+    )
+    source = read_settings({}, {}, tmp_path / "ruleproxy.toml").secrets["GATEWAY_TOKEN"]
+    assert source.command is not None
+    assert subprocess.run(source.command, cwd="/", capture_output=True, check=True).stdout == b"made-up-token\n"

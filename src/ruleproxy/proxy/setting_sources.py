@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import shlex
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,12 +32,14 @@ class Given(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Sources:
     """The names of settings: `plain` ones, and in `tables` those of things that users name themselves (dotted:
-    `upstreams.NAME.url`). What is in `paths` is relative to the file that it stands in.
+    `upstreams.NAME.url`). What is in `paths` is relative to the file that it stands in, and so are the programs of
+    `commands`, where they are written as paths.
     """
 
     plain: Sequence[str]
     tables: Mapping[str, Sequence[str]]
     paths: frozenset[str]
+    commands: frozenset[str]
 
     def knows(self, key: str) -> bool:
         """Whether there is a setting of this dotted name."""
@@ -114,11 +117,25 @@ def _flatten(sources: Sources, document: Mapping[str, object]) -> Iterator[tuple
 
 def _place_paths(sources: Sources, key: str, value: object, folder: Path) -> object:
     """A relative path in a file is relative to that file."""
-    if key.rpartition(".")[2] not in sources.paths:
+    name = key.rpartition(".")[2]
+    if name in sources.commands:
+        return _place_program(value, folder)
+    if name not in sources.paths:
         return value
     if isinstance(value, list):
         return [str(folder / item) if isinstance(item, str) else item for item in value]
     return str(folder / Path(value).expanduser()) if isinstance(value, str) else value
+
+
+def _place_program(value: object, folder: Path) -> object:
+    """A program that is named with a folder is looked for from the file's on; any other one along `PATH`."""
+    try:
+        words = shlex.split(value) if isinstance(value, str) else value
+    except ValueError:
+        return value  # what is wrong with it is said by who reads it
+    if isinstance(words, list) and words and isinstance(words[0], str) and os.sep in words[0]:
+        return [str(folder.absolute() / Path(words[0]).expanduser()), *words[1:]]
+    return value
 
 
 def _read_environment(sources: Sources, environment: Mapping[str, str]) -> Iterator[tuple[str, Given]]:

@@ -161,4 +161,5 @@ def parse_command(value: object) -> tuple[str, ...]:
         raise ValueError(f"expected a command: {str(error).lower()}") from None
     if not isinstance(words, Sequence) or not words or not all(isinstance(word, str) for word in words) or not words[0]:
         raise ValueError("expected a command: a list of text, its program first")
-    return (str(Path(words[0]).expanduser()), *words[1:])
+    program = str(Path(words[0]).expanduser()) if words[0].startswith("~") else words[0]
+    return (program, *words[1:])

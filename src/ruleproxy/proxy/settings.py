@@ -150,6 +150,7 @@ SOURCES: Final = Sources(
     paths=frozenset(
         {"rules", "record", "shadow", "shadow_record", "ca_file", "client_certificate", "client_key", "file"}
     ),
+    commands=frozenset({"command"}),
 )
 """The names that settings have."""
 
