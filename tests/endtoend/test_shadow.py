@@ -76,6 +76,38 @@ def shadow_status(proxy: ServerProcess, compared: int) -> dict[str, Any]:
         time.sleep(0.02)
 
 
+FAILS = """\
+rule "audit keys" on request
+when request.path == "/v1/messages" then
+  inject { audit = "live" } into request.body
+end
+
+rule "breaks on numbers" on request
+when request.path == "/v1/messages" then
+  rewrite request.headers["x-user"] = "u-" .. (request.body.number ?? "")
+end
+
+rule "refuses numbers" on response, required then
+  rewrite response.headers["x-user"] = "u-" .. (original.request.body.number ?? "")
+end
+"""
+
+
+def test_rules_that_fail_in_the_shadow_are_told_and_harm_nobody(folder: Path, upstream: RecordingUpstream) -> None:
+    """The client's answer is the live rules'; the page counts failures, the log names rule, place and reason."""
+    (folder / "next" / "10.rules").write_text(FAILS)
+    with server_process(folder, upstream.url, "--shadow", "next") as proxy:
+        for number in (1, 2, "three"):
+            done = httpx.post(f"{proxy.url}/v1/messages", json={"model": "m", "number": number}, timeout=30)
+            assert (done.status_code, done.content) == (200, b"{}")
+        told = shadow_status(proxy, 3)
+        found = {(d["where"], d["before"], d["after"]): (d["exchanges"], d["rules"]) for d in told["differences"]}
+        assert found['rule "breaks on numbers"', "did not fail", "failed"] == (2, [])
+        assert found["status", "200", "502"] == (2, ["refuses numbers"])
+        assert proxy.log.count(b'rule "breaks on numbers" (next/10.rules:6) failed: RP510 at 8:3') == 1
+    assert all(b"x-user" not in request.head for request in upstream.requests)
+
+
 def test_differences_are_counted_by_rule_and_nothing_is_applied(folder: Path, upstream: RecordingUpstream) -> None:
     """Upstream and client get what the live rules make; the page says what the others would have changed, and where."""
     with server_process(folder, upstream.url, "--shadow", "next", "--shadow-record", "samples") as proxy:

@@ -141,7 +141,8 @@ class Comparer:
             if len(self._known) >= _KNOWN:
                 self._known.clear()
             acts = [_read_acts(run.outcomes) for run in self._run(capture(), detailed=True)]
-            self._known[key] = tuple(_blame(difference, *acts) for difference in found)
+            ended = (old.sent is None) is not (new.sent is None)
+            self._known[key] = tuple(_blame(difference, *acts, ended=ended) for difference in found)
         return self._known[key]
 
 
@@ -202,7 +203,8 @@ def _read_acts(outcomes: Sequence[Outcome]) -> Acts:
         known = acts.setdefault(outcome.rule.name, set())
         known |= {("decision", decision) for decision in outcome.decisions}
         if outcome.verdict == "failed":
-            known.add(("failure", str(outcome.failure)))
+            # One that is required ends the side, as if it had said so.
+            known.add(("decision" if outcome.rule.required else "failure", str(outcome.failure)))
             continue
         side = "request" if outcome.rule.side == "request" else "answer"
         for edit in outcome.edits:
@@ -212,8 +214,11 @@ def _read_acts(outcomes: Sequence[Outcome]) -> Acts:
     return {name: frozenset(known) for name, known in acts.items()}
 
 
-def _blame(difference: Difference, old: Acts, new: Acts) -> tuple[str, ...]:
-    """The rules that make a difference: those that edit there otherwise, or that act otherwise at all."""
+def _blame(difference: Difference, old: Acts, new: Acts, *, ended: bool) -> tuple[str, ...]:
+    """The rules that make a difference: those that edit there otherwise, or that act otherwise at all.
+
+    `ended`: under one set nothing was sent, so all that differs is of the rule that answered.
+    """
     if difference.part == "rules":
         return ()
     names = dict.fromkeys((*new, *old))
@@ -221,7 +226,7 @@ def _blame(difference: Difference, old: Acts, new: Acts) -> tuple[str, ...]:
     # Who edits there; else who decides otherwise (to answer, to fake a stream, to drop an event); else all of them.
     there = [name for name, acts in unlike.items() if any(_touches(where, difference) for where, _ in acts)]
     deciding = [name for name, acts in unlike.items() if any(where == "decision" for where, _ in acts)]
-    return tuple(there or deciding or [name for name, acts in unlike.items() if acts])
+    return tuple((deciding if ended else there) or deciding or [name for name, acts in unlike.items() if acts])
 
 
 def _touches(where: str, difference: Difference) -> bool:
