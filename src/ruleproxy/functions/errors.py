@@ -11,7 +11,7 @@ from ruleproxy.language.signatures import Function, FunctionExample, Parameter
 from ruleproxy.language.types import OBJECT, STRING, Type
 from ruleproxy.messages.nodes import Node, plain
 from ruleproxy.messages.values import NIL, Value
-from ruleproxy.wire.formats import Api, error_object, error_type
+from ruleproxy.wire.formats import ERROR_TYPES, Api, error_object, error_type
 
 
 class Asker(Protocol):
@@ -86,6 +86,8 @@ FUNCTIONS = (
         (Parameter("type", STRING), Parameter("message", STRING)),
         OBJECT,
         _error,
+        prose=f"The types: {', '.join(f'`{name}`' for name in ERROR_TYPES)}. It changes no status: `respond`, or a "
+        "`rewrite` of `response.status`, says that one.",
         contextual=True,
     ),
     Function(

@@ -172,6 +172,9 @@ def explain_equals(place: Place, token: RawToken, value_expected: bool) -> Probl
     """`=` between two values."""
     if value_expected or place.text_at(-1) in ("", "then", "do", "else"):
         return None
+    key = place.look(-1)
+    if key is not None and key.kind == "string" and place.text_at(-2) in ("{", ","):
+        return Problem("RP103", "a key that is a string stands in brackets", key.span, help=(f"[{key.text}]",))
     return Problem("RP103", "`=` does not compare", token.span, help=("write `==`",))
 
 

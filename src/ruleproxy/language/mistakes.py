@@ -9,6 +9,7 @@ from ruleproxy.language.blocks import find_unclosed_block
 from ruleproxy.language.foreign import COMPOUND, find_foreign, first_after, read_path, shorten
 from ruleproxy.language.foreign_verbs import explain_foreign_verb, explain_verb_that_assigns
 from ruleproxy.language.problems import Problem
+from ruleproxy.language.slips import explain_hyphen, find_hints
 from ruleproxy.language.source import Span
 from ruleproxy.language.suggestions import find_nearest
 from ruleproxy.language.tokens import Place, RawToken, find_place
@@ -198,16 +199,19 @@ def explain_unexpected(place: Place, expected: frozenset[str], words: Mapping[st
     if token is not None and token.text in COMPARISONS and "AND" in expected:
         help_text = ("join two comparisons with `and`",)
         return Problem("RP101", "comparisons do not chain", token.span, help=help_text)
+    if (hyphen := explain_hyphen(place)) is not None:
+        return hyphen
     options, second = list_options(place, expected, words)
+    hints = find_hints(place, options) if second is None else ()
     span = token.span if token is not None and STATEMENT in options else point_at(place)
     label = "expected here" if span.start == span.end else ""
     if not options:
-        return Problem("RP101", f"unexpected {found}", token.span if token else span)
+        return Problem("RP101", f"unexpected {found}", token.span if token else span, help=hints)
     if token is not None and token.text in RESERVED and place.text_at(-1) in ("local", "for"):
         return Problem("RP101", f"{found} is a reserved word", token.span, help=("choose another name",))
     message = f"expected {join_options(options)}, found {found}"
     second_label = "" if second is None else "opened here"
-    return Problem("RP101", message, span, label, second, second_label)
+    return Problem("RP101", message, span, label, second, second_label, hints)
 
 
 def list_options(place: Place, expected: frozenset[str], words: Mapping[str, str]) -> tuple[list[str], Span | None]:

@@ -41,6 +41,7 @@ _ERROR_TYPES = {
     504: "timeout_error",
     529: "overloaded_error",
 }
+ERROR_TYPES = tuple(_ERROR_TYPES.values())
 _ERROR_STATUSES = {kind: status for status, kind in _ERROR_TYPES.items()}
 
 

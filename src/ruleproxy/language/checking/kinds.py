@@ -90,6 +90,8 @@ def offer_conversion(
         return f"(number({text}) ?? 0)" if operand else f"number({text}) ?? 0"
     if "list" in wanted and known.kinds & {"string"}:
         return f"values({text})"
+    if "duration" in wanted and isinstance(inner, syntax.Literal) and inner.kind == "int":
+        return f"{inner.value}s"
     return ()
 
 

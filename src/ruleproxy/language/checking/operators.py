@@ -56,12 +56,22 @@ def type_concatenation(scope: Scope, node: syntax.Binary, left: Type, right: Typ
 
 def type_arithmetic(scope: Scope, node: syntax.Binary, left: Type, right: Type) -> Type:
     """`+` and `-` take numbers, or two durations."""
+    if node.operator == "+" and is_text(left) and is_text(right):
+        whole = f"{scope.findings.text(node.left.span)} .. {scope.findings.text(node.right.span)}"
+        scope.findings.add("RP302", "`+` takes numbers, `..` joins strings", node.span, help=whole)
+        return ANY
     for operand, known in ((node.left, left), (node.right, right)):
         wanted = DURATIONS if "duration" in left.kinds and left != ANY else NUMBERS
         needs(scope, operand, known, wanted, f"`{node.operator}` takes numbers", operand=True)
     if left.kinds == right.kinds == {"int"} or left.kinds == right.kinds == {"duration"}:
         return Type(left.kinds)
     return of("int", "float")
+
+
+def is_text(known: Type) -> bool:
+    """Whether a value is a string, or a secret, wherever it is there at all."""
+    there = known.kinds - ABSENT
+    return bool(there) and there <= {"string", "secret"}
 
 
 def check_default(scope: Scope, node: syntax.Binary, left: Type) -> None:

@@ -6,7 +6,7 @@ from typing import get_args
 
 from ruleproxy.language import syntax
 from ruleproxy.language.checking.findings import did_you_mean, find_near_miss
-from ruleproxy.language.checking.kinds import with_article
+from ruleproxy.language.checking.kinds import offer_conversion, with_article
 from ruleproxy.language.checking.scope import EVERY, Key, Scope, Variable, bare, is_stable, literal_string
 from ruleproxy.language.checking.secrets import find_secret
 from ruleproxy.language.roots import ALWAYS_THERE, FRAMING, ROOT_SHAPES, ROOTS, WRITABLE
@@ -180,13 +180,9 @@ def check_written_kind(scope: Scope, place: Key, value: syntax.Expression, known
         return
     there = known.kinds - {"nil", "null"}
     if there and not there & (wanted | ({"secret"} if "string" in wanted else frozenset())):
-        offer = (
-            (f"text({scope.findings.text(value.span)})",)
-            if there <= {"int", "float", "bool"} and "string" in wanted
-            else ()
-        )
         message = f"`{show(place)}` takes {with_article(Type(wanted - {'nil'}))}"
-        scope.findings.add("RP302", message, value.span, str(known), help=offer)
+        scope.findings.add("RP302", message, value.span, str(known),
+                           help=offer_conversion(scope, value, known, wanted, operand=False))  # fmt: skip
 
 
 def check_origin(scope: Scope, place: Key, value: syntax.Expression) -> None:
