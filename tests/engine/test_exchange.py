@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import orjson
 import pytest
 
 from ruleproxy.engine.arriving import Limits
@@ -12,6 +13,7 @@ from ruleproxy.engine.events import (
     Data,
     End,
     Head,
+    ReadOn,
     Send,
     UpstreamData,
     UpstreamEnd,
@@ -22,6 +24,8 @@ from ruleproxy.engine.events import (
 from ruleproxy.engine.exchange import Exchange
 from ruleproxy.engine.ruleset import EMPTY
 from ruleproxy.messages.message import Headers
+from ruleproxy.wire.fake_stream import fake_stream
+from ruleproxy.wire.framing import SERVER_SENT_EVENTS
 from support.running import answer, begin, data_of, declared, head_of, request, rules
 
 JSON: Headers = [(b"Content-Type", b"application/json"), (b"X-A", b"1"), (b"X-A", b"2")]
@@ -196,3 +200,25 @@ def test_an_answer_instead_of_the_upstreams() -> None:
     actions = answer(exchange, 401, JSON, b"{}")
     assert head_of(actions).status == 200
     assert data_of(actions) == b"log in first"
+
+
+def test_a_large_faked_stream_is_made_part_by_part() -> None:
+    """Others have their turn between the parts; together they are the whole stream."""
+    body = orjson.dumps({"type": "message", "id": "1", "content": [{"type": "text", "text": "a"}] * 5_000})
+    exchange = Exchange(FAKE, request({"model": "m", "stream": True}), declared())
+    exchange.begin()
+    exchange.receive(UpstreamHead(200, [(b"content-type", b"application/json")]))
+    exchange.receive(UpstreamData(body))
+    while exchange.unread:
+        exchange.receive(ReadOn())
+    actions = [*exchange.receive(UpstreamEnd())]
+    assert exchange.unread
+    while exchange.unread:
+        assert not isinstance(actions[-1], End)
+        actions += exchange.receive(ReadOn())
+    head, *parts, end = actions
+    assert isinstance(head, Head)
+    assert end == End()
+    given = b"".join(part.data for part in parts if isinstance(part, Data))
+    assert given == SERVER_SENT_EVENTS.encode_all(fake_stream(body, model="m"))
+    assert len(parts) > 2

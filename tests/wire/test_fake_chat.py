@@ -94,6 +94,7 @@ def test_what_tells_no_completion(events: list[StreamEvent], reason: str) -> Non
         (b'{"error":{"message":"no"}}', "error"),
         (b'{"id":"x"}', "other_shape"),
         (b'{"choices":[{"message":3}]}', "other_shape"),
+        (b'{"choices":[]}', "other_shape"),
         (b'{"choices":[{"message":{"tool_calls":[3]}}]}', "other_shape"),
     ],
 )

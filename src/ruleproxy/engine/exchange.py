@@ -43,7 +43,7 @@ from ruleproxy.engine.events import (
     Waited,
     is_over,
 )
-from ruleproxy.engine.faking import FakingError, StreamFaker
+from ruleproxy.engine.faking import FakingError, MadeStream, StreamFaker
 from ruleproxy.engine.findings import Findings
 from ruleproxy.engine.holding import HELD_SECONDS, StreamStart, empty_stream
 from ruleproxy.engine.learning import LearnedRules
@@ -163,12 +163,14 @@ class Exchange(Findings):
         if isinstance(event, UpstreamHead):
             unpacking = Unpacking.of(event, self._limits.decoded) if self._reads(event) else None
             self._reading = unpacking or Stepping()
+        if isinstance(event, ReadOn) and self._outlet.unread:
+            return self._outlet.give_on()
         return self._reading.receive(event, self)
 
     @property
     def unread(self) -> bool:
         """Whether there is more in what came than was read so far."""
-        return self._reading.unread
+        return self._reading.unread or self._outlet.unread
 
     def _reads(self, head: UpstreamHead) -> bool:
         """Whether anything looks into the body of an answer."""
@@ -337,9 +339,9 @@ class Exchange(Findings):
                 made = faker.answer(response, begun=self.sides.begun)
             except FakingError as error:
                 return self._outlet.fail(error.status, error.kind, str(error))
-            if faker is maker and made is not response:
-                self.sides.repairs = {"a whole answer": 1}
-            response = made
+            if isinstance(made, MadeStream):
+                self.sides.repairs = {"a whole answer": 1} if faker is maker else self.sides.repairs
+                return self._outlet.give_stream(made)
         return self._outlet.give(response)
 
     def _run_response(self, response: Response, *, streamed: bool) -> EditedResponse | Sequence[Action]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
 import msgspec
 
 from ruleproxy.engine.asking import request_model
@@ -10,9 +13,10 @@ from ruleproxy.engine.runtime import member
 from ruleproxy.messages.edited import EditedRequest
 from ruleproxy.messages.message import Headers, Response
 from ruleproxy.wire.compression import find_codings
+from ruleproxy.wire.events import StreamEvent
 from ruleproxy.wire.fake_chat import fake_chat
 from ruleproxy.wire.fake_responses import fake_responses
-from ruleproxy.wire.fake_stream import fake_stream
+from ruleproxy.wire.fake_stream import tell_message
 from ruleproxy.wire.formats import error_status, error_type
 from ruleproxy.wire.invocation_metrics import Metering
 from ruleproxy.wire.json_shapes import read_shape
@@ -26,6 +30,19 @@ class FakingError(Exception):
         super().__init__(message)
         self.status = status
         self.kind = kind
+
+
+PART = 256 * 1024
+"""So many bytes of a made stream are made at once, about: nobody else is served meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class MadeStream:
+    """A stream that is made while it is given out: its head, and its bytes in parts."""
+
+    status: int
+    headers: Headers
+    parts: Iterator[bytes]
 
 
 class StreamFaker:
@@ -48,13 +65,13 @@ class StreamFaker:
         """The headers of the stream, with those of the upstream's answer."""
         return stream_headers(headers, self._client.own_framing)
 
-    def answer(self, response: Response, *, begun: bool) -> Response:
+    def answer(self, response: Response, *, begun: bool) -> Response | MadeStream:
         """What the client gets for the upstream's answer: a stream for a message, an error as it came.
 
         Raises `FakingError` for a success that is no message, and for an error where the stream has `begun`.
         """
         if 200 <= response.status < 300:
-            return Response(response.status, self.headers(response.headers), self._stream(response))
+            return MadeStream(response.status, self.headers(response.headers), self._spell(self._stream(response)))
         if not begun:
             return response
         try:
@@ -63,15 +80,29 @@ class StreamFaker:
             body = b""  # unreadable, but its status still says what it is
         raise FakingError(response.status, *read_error(body, response.status))
 
-    def _stream(self, response: Response) -> bytes:
+    def _spell(self, events: Iterable[StreamEvent]) -> Iterator[bytes]:
+        part: list[bytes] = []
+        size = 0
+        for event in events:
+            part.append(self._client.own_framing.encode(event))
+            size += len(part[-1])
+            if size >= PART:
+                yield b"".join(part)
+                part.clear()
+                size = 0
+        if part:
+            yield b"".join(part)
+
+    def _stream(self, response: Response) -> Iterable[StreamEvent]:
         body = readable_body(response)
+        events: Iterable[StreamEvent]
         try:
             if self._client.api == "openai.chat":
                 events = fake_chat(body, model=self._model, counts=self._counts)
             elif self._client.api == "openai.responses":
                 events = fake_responses(body, model=self._model)
             else:
-                events = fake_stream(body, model=self._model)
+                events = tell_message(body, model=self._model)
         except NotAMessageError as error:
             if error.reason == "error":
                 kind, message = read_error(body, 502)
@@ -82,8 +113,8 @@ class StreamFaker:
                 f"the upstream answered {response.status} with no message to make a stream of: {error}",
             ) from None
         if self._client.api == "bedrock.invoke":
-            events = list(map(Metering().take, events))
-        return self._client.own_framing.encode_all(events)
+            events = map(Metering().take, events)
+        return events
 
 
 def readable_body(response: Response) -> bytes:

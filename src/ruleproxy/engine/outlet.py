@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ruleproxy.engine.context import Answer
 from ruleproxy.engine.events import Action, Cut, Data, End, Head, UpstreamHead
+from ruleproxy.engine.faking import PART, MadeStream
 from ruleproxy.engine.replying import Client, end_stream, reply, reply_error
 from ruleproxy.engine.running import RequiredRuleFailed
 from ruleproxy.engine.sides import Sides
@@ -32,6 +33,7 @@ class Outlet:
         self._client = client
         self._sides = sides
         self._pipeline: StreamPipeline | None = None
+        self._parts: Iterator[bytes] | None = None
         self._framing = client.own_framing
 
     @property
@@ -91,6 +93,25 @@ class Outlet:
         self._close()
         self._sides.remark(message)
         return (Cut(),)
+
+    @property
+    def unread(self) -> bool:
+        """Whether there is more of a made stream than was given out so far."""
+        return self._parts is not None
+
+    def give_stream(self, made: MadeStream) -> Sequence[Action]:
+        """A stream that is made here, or the beginning of it: what follows is given by `give_on`."""
+        self._parts = made.parts
+        return (*self.begin(made.status, made.headers), *self.give_on())
+
+    def give_on(self) -> Sequence[Action]:
+        """The next part of a made stream, or its end."""
+        assert self._parts is not None, "there is nothing more to be given"
+        part = next(self._parts, b"")
+        if len(part) >= PART:
+            return (Data(part),)
+        self._parts = None
+        return (*((Data(part),) if part else ()), End())
 
     def give(self, response: Response) -> Sequence[Action]:
         """A whole answer."""

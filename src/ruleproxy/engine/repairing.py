@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 from ruleproxy.engine.asking import request_model
 from ruleproxy.engine.context import RunContext
@@ -37,9 +38,9 @@ class StreamMaker(StreamFaker):
         super().__init__(client, context.original.request)
         self._context = context
 
-    def _stream(self, response: Response) -> bytes:
+    def _stream(self, response: Response) -> Iterable[StreamEvent]:
         if readable_body(response).strip():
             return super()._stream(response)
         # Claude Code asks again without a stream then; a status would have it ask for the same ten times.
         events = open_repairer(self._context).finish()
-        return self._client.own_framing.encode_all(each for each in events if isinstance(each, StreamEvent))
+        return (each for each in events if isinstance(each, StreamEvent))

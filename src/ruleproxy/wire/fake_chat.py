@@ -63,9 +63,13 @@ def _event(data: dict[str, bytes]) -> StreamEvent:
 
 def _open_choices(fields: dict[str, bytes]) -> list[dict[str, bytes]]:
     try:
-        return [open_object(choice) for choice in open_list(fields.get("choices", b"null"))]
+        choices = [open_object(choice) for choice in open_list(fields.get("choices", b"null"))]
     except BadJsonError as error:
         raise NotAMessageError("other_shape", "the body has no list of choices") from error
+    if not choices:
+        # Its stream would be an end alone, which a client takes for an answer that says nothing.
+        raise NotAMessageError("other_shape", "the list of choices is empty")
+    return choices
 
 
 def _chunks(choice: dict[str, bytes], position: int, size: int) -> Iterator[dict[str, bytes]]:

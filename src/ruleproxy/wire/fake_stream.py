@@ -53,14 +53,21 @@ def fake_stream(body: bytes, *, model: str = "", delta_size: int = DELTA_SIZE) -
     `model` stands in where the message names none. A missing id is made from the body, missing counts are 0. A
     stop reason that is null stays null: nothing here knows how the message ended. Raises NotAMessageError.
     """
-    message = read_message(body)
+    return list(tell_message(body, model=model, delta_size=delta_size))
+
+
+def tell_message(body: bytes, *, model: str = "", delta_size: int = DELTA_SIZE) -> Iterator[StreamEvent]:
+    """`fake_stream`, each event made when it is asked for; that it is no message shows at once."""
+    return _tell(read_message(body), body, model, delta_size)
+
+
+def _tell(message: WholeMessage, body: bytes, model: str, delta_size: int) -> Iterator[StreamEvent]:
     usage = _read_usage(message)
-    events = [_message_start(message, usage, body, model)]
+    yield _message_start(message, usage, body, model)
     for index, block in enumerate(message.blocks):
-        events.extend(_block_events(index, block, delta_size))
-    events.append(_message_delta(message, usage))
-    events.append(_event({"type": b'"message_stop"'}))
-    return events
+        yield from _block_events(index, block, delta_size)
+    yield _message_delta(message, usage)
+    yield _event({"type": b'"message_stop"'})
 
 
 def _event(data: dict[str, bytes]) -> StreamEvent:
