@@ -192,3 +192,11 @@ def test_names_within_values_cost_nothing(piece: bytes, monkeypatch: pytest.Monk
     text = piece * 20_000
     Masker().mask_text(text)
     assert hashed < 10 * len(text)
+
+
+def test_names_that_stand_in_each_others_values_are_told_apart_from_secrets() -> None:
+    """Each name has all names behind it for its value: only the beginning of that is looked at."""
+    text = b"token=" * 20_000 + b"x token=abcdefgh12345678"
+    masked = Masker().mask_text(text)
+    assert masked.startswith(b"token=" * 19_000)
+    assert b"abcdefgh12345678" not in masked

@@ -27,7 +27,9 @@ _QUOTED_BARE: Final = compile_bytes(rb"[^\s\"'\\,:;{}\[\]<>()]{4,}")
 _LINE: Final = compile_bytes(rb"[^\"'\\\r\n]{4,}")
 _COOKIE: Final = compile_bytes(rb"[^=;\s]+=[^;\s]")
 _NUMBER: Final = compile_bytes(rb"-?[0-9][0-9.eE+-]*")
-_BEGINNING: Final = 4096
+# Names may follow each other so closely that each stands in the value of the one before: this much is read for each.
+_BEGINNING: Final = 512
+_DIGITS: Final = b"0123456789\xb2\xb3\xb9"
 _BLANK: Final = b" \t\r\n"
 _PLACEHOLDERS: Final = frozenset((b"none", b"null", b"true", b"false", b"undefined", b"string", b"required"))
 
@@ -189,5 +191,5 @@ def looks_secret(value: bytes, name: str, *, tight: bool = False) -> bool:
     if tight and name.isupper():
         return True
     if is_password_name(name):
-        return any(not (character.isalpha() or character in "._") for character in text)
-    return len(value) >= 8 and any(map(str.isdigit, text)) and any(map(str.isalpha, text))
+        return not text.replace(".", "a").replace("_", "a").isalpha()
+    return len(value) >= 8 and value.translate(None, _DIGITS) != value and any(map(str.isalpha, text))
