@@ -121,7 +121,7 @@ class Exchange(Findings):
         try:
             decisions = self.sides.run_request()
         except RequiredRuleFailed as failed:
-            return self._outlet.fail(502, "api_error", str(failed))
+            return self._outlet.refuse(failed)
         body = self.sides.edited.body
         if isinstance(body.refusal, InflatesTooMuch):
             return self._outlet.fail(413, error_type(413), f"the request's body: {body.refusal}")
@@ -348,7 +348,7 @@ class Exchange(Findings):
         try:
             edited, decisions = self.sides.run_response(response, streamed=streamed)
         except RequiredRuleFailed as failed:
-            return self._outlet.fail(502, "api_error", str(failed))
+            return self._outlet.refuse(failed)
         self._outlet.repairs = self._outlet.repairs or decisions.repaired
         actions = self._carry_out(decisions)
         return edited if actions is None else actions
@@ -360,7 +360,7 @@ class Exchange(Findings):
         try:
             return self._carry_out(self.sides.run_failure(failure))
         except RequiredRuleFailed as failed:
-            return self._outlet.fail(502, "api_error", str(failed))
+            return self._outlet.refuse(failed)
 
     def _fail_with(self, failure: Failure) -> Sequence[Action]:
         """What failure rules make of it, else the error that it is."""

@@ -128,11 +128,23 @@ class Outlet:
             return self.fail(502, "api_error", f"a rule's answer cannot be sent: {refused}")
 
     def fail(self, status: int, kind: str, message: str) -> Sequence[Action]:
-        """An error in the client's own shape; `kind` is an Anthropic error type."""
+        """An error in the client's own shape; `kind` is an Anthropic error type. The log has its message, too."""
+        if self._sides.begun and not self.makes_stream:
+            return self.cut(message)
+        self._sides.remark(message)
+        return self._tell(status, kind, message)
+
+    def refuse(self, failed: RequiredRuleFailed) -> Sequence[Action]:
+        """The error that a required rule is; the log has why it failed as it has it of any rule."""
+        if self._sides.begun and not self.makes_stream:
+            return self.cut(str(failed))
+        return self._tell(502, "api_error", str(failed))
+
+    def _tell(self, status: int, kind: str, message: str) -> Sequence[Action]:
         if not self._sides.begun:
             return self._end_with(reply_error(self._client, status, kind, message))
         # The 200 is out: only an event can tell of it now.
-        return end_stream(self._client, self._framing, kind, message) if self.makes_stream else self.cut(message)
+        return end_stream(self._client, self._framing, kind, message)
 
     def _end_with(self, actions: Sequence[Action]) -> Sequence[Action]:
         head, *rest = actions
