@@ -99,3 +99,16 @@ def test_the_action_checks_and_tests(work: Path) -> None:
     assert "::error file=rules/a.rules,line=8" in failed.stdout
     (work / "rules/a.rules").write_text(BROKEN["check"][0])
     assert "::error file=rules/a.rules,line=1" in run_step(work, "check").stdout
+
+
+def test_the_action_installs_its_own_copy_of_the_repository(work: Path) -> None:
+    """A name in a package index might be anybody's: only what `package` names is asked for there."""
+    step: dict[str, Any] = next(step for step in ACTION["runs"]["steps"] if step["name"] == "install")
+    python = work / "bin/python3"
+    python.parent.mkdir()
+    python.write_text('#!/bin/sh\necho "$@"\n')
+    python.chmod(0o700)
+    path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
+    for package, installed in ((ACTION["inputs"]["package"]["default"], "/the action"), ("a==1", "a==1")):
+        done = run(work, "bash", "-e", "-c", step["run"], PATH=path, PACKAGE=package, GITHUB_ACTION_PATH="/the action")
+        assert done.stdout == f"-m pip install --quiet {installed}\n", done.stderr

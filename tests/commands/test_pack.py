@@ -35,6 +35,7 @@ def test_a_locked_pack(work: Path) -> None:
     assert "error[RP901]: " in refused.stdout
     assert "mark/names.json: the checksum is not the one in pack.lock" in refused.stdout
     assert "--> rules/a.rules:3:5" in refused.stdout
+    assert "help: ruleproxy pack lock rules/mark, if the change is meant\n" in refused.stdout
     assert "RP901" in run_ruleproxy(work, "check", "rules/mark").stdout
     assert run_ruleproxy(work, "pack", "lock", "rules/mark").returncode == 0
     assert run_ruleproxy(work, "check").returncode == 0

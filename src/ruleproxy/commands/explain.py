@@ -79,6 +79,8 @@ def read(file: Path) -> Capture:
 
     if not file.exists():
         stop(2, f"{file}: no such file, and no code, verb or function{suggest(str(file))}")
+    if file.suffix == ".rules":
+        stop(2, f"{file}: rules, and no capture: `ruleproxy effects {file}` says what they do")
     if file.is_dir():
         stop(2, f"{file}: a folder: name one capture (`ruleproxy test --captures {file}` tries them all)")
     try:

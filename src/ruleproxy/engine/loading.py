@@ -32,6 +32,7 @@ from ruleproxy.language.suggestions import find_nearest
 from ruleproxy.messages.upstreams import Upstream
 from ruleproxy.messages.values import EditRefused
 from ruleproxy.packs.folders import MANIFEST, RulesText, Unreadable, read_file, read_rules, shown_path
+from ruleproxy.packs.lock import BadLock
 from ruleproxy.packs.manifest import BadPack, Manifest
 from ruleproxy.packs.shelf import Shelf
 from ruleproxy.resources import packs_folder
@@ -328,7 +329,8 @@ class _Loader:
         try:
             pack = self.shelf.open(folder)
         except BadPack as error:
-            self._error(source, use.pack_span, "RP901", str(error))
+            offers = (f"ruleproxy pack lock {folder}, if the change is meant",) if isinstance(error, BadLock) else ()
+            self._error(source, use.pack_span, "RP901", str(error), *offers)
             return None
         # A default that changes is other rules, although no rules file is.
         self.digest.update(pack.manifest_data)

@@ -11,12 +11,19 @@ from ruleproxy.language.checking.patterns import check_pattern
 from ruleproxy.language.checking.results import refine
 from ruleproxy.language.checking.scope import Scope, bare, literal_string
 from ruleproxy.language.counts import count
+from ruleproxy.language.diagnostics import Severity
 from ruleproxy.language.signatures import Function
 from ruleproxy.language.source import Span
 from ruleproxy.language.types import ANY, Type
 
 REGEX_FUNCTIONS = frozenset({"matches", "replace", "capture"})
 """Functions whose literal argument is a regular expression, where Lua writes a pattern of its own kind."""
+
+TEXT_TESTS = frozenset({"starts_with", "ends_with", "contains", "matches", "glob", "capture"})
+"""Functions that ask something of a text, their first argument."""
+
+READERS_OF_VARIABLES = frozenset({"env", "getenv", "environ"})
+"""What reads the environment in other languages."""
 
 LUA_PATTERN = re.compile(r"%(?![0-9A-Fa-f]{2})([adlpsuwxADLPSUWX.])")
 """A class or the escaped point of a Lua pattern (Lua 5.4 reference manual, 6.4.1), but no percent-encoded byte."""
@@ -33,6 +40,8 @@ def check_call(scope: Scope, call: syntax.Call, arguments: list[Type]) -> Type:
     function = scope.setting.vocabulary.functions.get(call.function)
     if function is None:
         offer = did_you_mean(call.function, scope.setting.vocabulary.functions)
+        if call.function in READERS_OF_VARIABLES:
+            offer = ('secret("NAME") reads a variable, for headers, the query and upstream',)
         scope.findings.add("RP201", f"unknown function `{call.function}`", call.name_span, help=offer)
         return ANY
     if scope.stage == "file" and function.contextual:
@@ -80,7 +89,10 @@ def check_arguments(scope: Scope, call: syntax.Call, function: Function, argumen
         if parameter.literal:
             if literal is None and function.name != "glob":
                 label = f"`{function.name}` takes its {parameter.name} written out"
-                scope.findings.add("RP302", label, node.span, "known only when it runs")
+                name = bare(node)
+                plain = isinstance(name, syntax.Path) and isinstance(name.base, syntax.Name) and not name.steps
+                offer = f'"{scope.findings.text(node.span)}"' if plain else ()
+                scope.findings.add("RP302", label, node.span, "known only when it runs", help=offer)
                 whole = False
                 continue
             if literal is not None and function.name in REGEX_FUNCTIONS:
@@ -92,9 +104,23 @@ def check_arguments(scope: Scope, call: syntax.Call, function: Function, argumen
         what = f"`{function.name}` takes {with_article(Type(parameter.type.kinds - {'nil'}))} as its {parameter.name}"
         needs(scope, node, known, parameter.type.kinds, what)
     check_pattern(scope, call)
+    if function.name in TEXT_TESTS and call.arguments:
+        check_text_of_body(scope, call)
     check = scope.setting.check_literal
     if whole and check is not None and function.prepare is not None:
         report_literal(scope, call, function, check(function, literals))
+
+
+def check_text_of_body(scope: Scope, call: syntax.Call) -> None:
+    """A body that is asked as if it were its text."""
+    inner = bare(call.arguments[0])
+    key = scope.key_of(inner) if isinstance(inner, syntax.Path) else None
+    place = None if key is None else scope.resolve(key)
+    if place not in (("request", "body"), ("response", "body")):
+        return
+    offer = f"{scope.findings.text(inner.span)} == nil"
+    scope.findings.add("RP302", "a body is what its JSON says: one that is no JSON is nil", call.span, "never a text",
+                       help=offer, severity=Severity.WARNING)  # fmt: skip
 
 
 def report_literal(scope: Scope, call: syntax.Call, function: Function, problem: str | None) -> None:
