@@ -79,7 +79,10 @@ def test_there_and_back_again(items: list[dict[str, Any]], size: int) -> None:
 
 
 def test_every_event_is_one_that_the_sdk_knows() -> None:
-    """Each of them fits the SDK's own types, in the order that its accumulator asks for."""
+    """Each of them fits the SDK's own types, in the order that its accumulator asks for.
+
+    A text is done after what is said about it.
+    """
     events = data_of(fake_responses(orjson.dumps(GOLDEN), delta_size=8))
     for event in events:
         EVENT.validate_python(event, strict=False)
@@ -95,8 +98,8 @@ def test_every_event_is_one_that_the_sdk_knows() -> None:
         "output_item.done",
         "content_part.added",
         "output_text.delta",
-        "output_text.done",
         "output_text.annotation.added",
+        "output_text.done",
         "content_part.done",
         "function_call_arguments.delta",
         "function_call_arguments.done",

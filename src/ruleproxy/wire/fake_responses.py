@@ -84,11 +84,14 @@ def _tell_item(item: Members, index: int, size: int) -> Iterator[Told]:
     yield "response.output_item.done", {"output_index": place["output_index"], "item": write_object(item)}
 
 
-def _tell_text(kind: str, name: str, text: bytes, place: Members, size: int, **beside: bytes) -> Iterator[Told]:
-    """A text in pieces, and whole when it is done; `name` is what the whole one is called."""
+def _tell_text(
+    kind: str, name: str, text: bytes, place: Members, size: int, /, *about: Told, **beside: bytes
+) -> Iterator[Told]:
+    """A text in pieces, what is told `about` it, and whole when it is done; `name` is what the whole one is called."""
     for piece in cut_string(text, size):
         if piece != _EMPTY:
             yield f"{kind}.delta", {**place, "delta": piece, **beside}
+    yield from about
     yield f"{kind}.done", {**place, name: text, **beside}
 
 
@@ -100,9 +103,8 @@ def _tell_message(item: Members, place: Members, size: int) -> Iterator[Told]:
         yield "response.content_part.added", {**here, "part": write_object(begun)}
         match read_string(part.get("type")):
             case "output_text":
-                text = part.get("text", _EMPTY)
-                yield from _tell_text("response.output_text", "text", text, here, size, logprobs=b"[]")
-                yield from _tell_annotations(part, here)
+                text, about = part.get("text", _EMPTY), _tell_annotations(part, here)
+                yield from _tell_text("response.output_text", "text", text, here, size, *about, logprobs=b"[]")
             case "refusal":
                 yield from _tell_text("response.refusal", "refusal", part.get("refusal", _EMPTY), here, size)
         yield "response.content_part.done", {**here, "part": write_object(part)}
