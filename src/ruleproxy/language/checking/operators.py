@@ -7,6 +7,7 @@ from ruleproxy.language.checking.contradictions import ALWAYS, NEVER
 from ruleproxy.language.checking.kinds import ABSENT, needs
 from ruleproxy.language.checking.paths import quiet_type
 from ruleproxy.language.checking.scope import Scope, bare, literal_string
+from ruleproxy.language.checking.spellings import check_spelled_members, check_spelling
 from ruleproxy.language.diagnostics import Severity
 from ruleproxy.language.roots import BODIES
 from ruleproxy.language.schemas import join
@@ -39,8 +40,10 @@ def type_binary(scope: Scope, node: syntax.Binary, left: Type, right: Type) -> T
             return ANY if ANY in (left, right) else join(left.without("nil", "null"), right)
         case "in":
             check_membership(scope, node, left, right)
+            check_spelled_members(scope, node)
         case "==" | "~=":
             check_equality(scope, node, left, right)
+            check_spelling(scope, node)
         case _:
             check_order(scope, node, left, right)
     return BOOL
