@@ -38,8 +38,11 @@ def test_a_name_that_was_made_to_point_here_is_refused(
 
 
 def test_control_paths_never_reach_the_upstream(client: RawClient, upstream: RecordingUpstream) -> None:
-    """Unknown ones are 404 here."""
-    assert get(client, "/_ruleproxy/x", "localhost").status == 404
+    """Unknown ones are 404 here, those asked in another way 405, and both name the pages that there are."""
+    for path, status in (("/_ruleproxy/x", 404), ("/_ruleproxy/", 404), ("/_ruleproxy/recording/on", 405)):
+        answer = get(client, path, "localhost")
+        assert answer.status == status
+        assert "GET /_ruleproxy/status" in orjson.loads(answer.body)["pages"]
     assert upstream.requests == []
 
 

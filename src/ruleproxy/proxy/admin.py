@@ -13,6 +13,16 @@ from quart import Quart, Response, request
 _LOCAL_NAMES = frozenset(("localhost", "localhost.localdomain"))
 
 
+_PAGES = (
+    "GET /_ruleproxy/status",
+    "GET /_ruleproxy/metrics",
+    "GET /_ruleproxy/learned",
+    "POST /_ruleproxy/learned/forget",
+    "POST /_ruleproxy/recording/on",
+    "POST /_ruleproxy/recording/off",
+)
+
+
 class Switch(Protocol):
     """What can be turned on and off."""
 
@@ -75,7 +85,11 @@ def make_control_app(
 
     @app.errorhandler(404)
     async def say_unknown(_error: Exception) -> Response:
-        return _json({"error": "no such control page"}, 404)
+        return _json({"error": "no such control page", "pages": _PAGES}, 404)
+
+    @app.errorhandler(405)
+    async def say_method(_error: Exception) -> Response:
+        return _json({"error": f"this page does not take {request.method}", "pages": _PAGES}, 405)
 
     return cast(Callable[[dict[str, Any], Any, Any], Awaitable[None]], app)
 
