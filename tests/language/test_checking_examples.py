@@ -1,5 +1,6 @@
 """The examples of the language under the checker: files that are fine, several files at once, and any text at all."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
@@ -15,6 +16,7 @@ from ruleproxy.language.parsing import parse
 from ruleproxy.language.reading import source_from_text
 from ruleproxy.language.reporting import render, render_all
 from ruleproxy.language.signatures import Vocabulary
+from ruleproxy.language.types import BOOL, NIL_TYPE, STRING, Type
 
 HERE = Path(__file__).parent
 DRAFTS = frozenset({"model-list", "model-names", "tool-names"})
@@ -28,7 +30,7 @@ UPSTREAMS = {
 }
 
 
-def check(*texts: str, parameters: frozenset[str] | None = None) -> list[Diagnostic]:
+def check(*texts: str, parameters: Mapping[str, Type] | None = None) -> list[Diagnostic]:
     """The findings of some files that belong together."""
     trees = [parse(source_from_text(f"{at}.rules", dedent(text)))[0] for at, text in enumerate(texts)]
     return check_files(
@@ -91,12 +93,35 @@ def test_locals_are_those_of_their_file() -> None:
 def test_parameters_are_declared_and_used() -> None:
     """A parameter that is not declared is an error, one that is never read a warning."""
     rule = 'rule "a" on request then\n  rewrite request.headers["x-region"] = parameters.regoin\nend\n'
-    findings = check(rule, parameters=frozenset({"region"}))
+    findings = check(rule, parameters={"region": STRING})
     assert codes(findings) == ["RP202", "RP204"]
     assert findings[0].help == ("did you mean `region`?",)
     assert findings[1].severity is Severity.WARNING
-    assert check(rule.replace("regoin", "region"), parameters=frozenset({"region"})) == []
+    assert check(rule.replace("regoin", "region"), parameters={"region": STRING}) == []
     assert check(rule, parameters=None) == []
+
+
+PARAMETERS = {"audit": BOOL, "region": STRING, "team": STRING | NIL_TYPE}
+
+
+@pytest.mark.parametrize(
+    ("statement", "code"),
+    [
+        ('when parameters.audit then note "x" end', None),
+        ('when parameters.audit == true then note "x" end', None),
+        ('when parameters.region == 1 then note "x" end', "RP303"),
+        ('then note "team " .. parameters.team end', "RP305"),
+        ('when parameters.team ~= nil then note "team " .. parameters.team end', None),
+        ('then note "team " .. (parameters.team ?? "none") end', None),
+        ('then note "in " .. parameters.region end', None),
+        ('when parameters.region then note "x" end', "RP301"),
+    ],
+)
+def test_parameters_have_the_types_of_their_manifest(statement: str, code: str | None) -> None:
+    """A flag is a condition, a text is none, and what may be left out is nil where it was."""
+    rule = f'edition 1\n\nrule "a" on request {statement}\n'
+    found = [finding.code for finding in check(rule, parameters=PARAMETERS) if finding.code != "RP204"]
+    assert found == ([] if code is None else [code])
 
 
 def test_origins_are_checked_where_they_are_known() -> None:
@@ -171,7 +196,7 @@ def test_the_checker_never_raises(text: str) -> None:
     """Whatever tree the parser makes, it is checked, and every finding can be shown."""
     tree, _ = parse(source_from_text("mutated.rules", text))
     findings = check_files(
-        [tree], load_vocabulary(), upstreams=UPSTREAMS, declared_parameters=frozenset(), check_literal=check_literal
+        [tree], load_vocabulary(), upstreams=UPSTREAMS, declared_parameters={}, check_literal=check_literal
     )
     assert all(render(finding) for finding in findings)
 

@@ -45,9 +45,7 @@ def try_input(made: str | bytes) -> None:
         assert render(source)
         return
     tree, problems = parse(source)
-    findings = check_files(
-        [tree], VOCABULARY, upstreams={}, declared_parameters=frozenset(), check_literal=check_literal
-    )
+    findings = check_files([tree], VOCABULARY, upstreams={}, declared_parameters={}, check_literal=check_literal)
     for finding in [*problems, *findings]:
         assert 0 <= finding.primary.span.start <= finding.primary.span.end <= len(source.text)
         assert render(finding)

@@ -15,7 +15,7 @@ from typing import Any, Final
 from ruleproxy.engine.compiling import CompiledRule, RuleCompiler, evaluate_constant
 from ruleproxy.engine.expressions import CannotCompile
 from ruleproxy.engine.origins import find_origins
-from ruleproxy.engine.parameters import example_parameters, fill_parameters, read_parameters
+from ruleproxy.engine.parameters import example_parameters, fill_parameters, read_parameters, type_parameters
 from ruleproxy.engine.remembering import LoadMemory, NotedConstants
 from ruleproxy.engine.ruleset import BadParameters, Ruleset, RuleTest
 from ruleproxy.engine.surroundings import Surroundings
@@ -242,10 +242,10 @@ class _Loader:
             unit.files,
             self.vocabulary,
             upstreams=self.upstreams,
-            declared_parameters=frozenset(unit.manifest.parameters) if unit.manifest else None,
+            declared_parameters=type_parameters(unit.manifest) if unit.manifest else None,
             check_literal=check_literal,
             packs={
-                key: UsedPack(pack.files, pack.prefix, frozenset(pack.manifest.parameters if pack.manifest else ()))
+                key: UsedPack(pack.files, pack.prefix, type_parameters(pack.manifest) if pack.manifest else {})
                 for key, pack in unit.packs.items()
             },
             memory=None if self.memory is None else self.memory.checked,

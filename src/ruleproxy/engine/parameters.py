@@ -12,6 +12,7 @@ from ruleproxy.language import syntax
 from ruleproxy.language.checking.kinds import put_article
 from ruleproxy.language.problems import Problem
 from ruleproxy.language.suggestions import find_nearest
+from ruleproxy.language.types import ANY, BOOL, INT, NIL_TYPE, NUMBER, STRING, Type, of
 from ruleproxy.messages.secrets import Secret
 from ruleproxy.messages.values import EditRefused
 from ruleproxy.packs.manifest import Manifest
@@ -72,12 +73,33 @@ def fill_parameters(given: Mapping[str, Any], manifest: Manifest) -> dict[str, A
     return filled
 
 
+def type_parameters(manifest: Manifest) -> dict[str, Type]:
+    """What the parameters of a pack may be to its rules: one that may be left out and has no default may be nil."""
+    return {
+        name: known | NIL_TYPE if not parameter.required and parameter.default is None else known
+        for name, parameter in manifest.parameters.items()
+        for known in (_TYPES[parameter.type],)
+    }
+
+
 def example_parameters(manifest: Manifest) -> dict[str, Any]:
     """A value for each parameter, so that what the files of a pack compute at load time can be computed."""
     required = {name: _EMPTY[p.type] for name, p in manifest.parameters.items() if p.required}
     return fill_parameters(required, manifest)
 
 
+# What is in a list or an object is not declared, so nothing is known of how it may be used.
+_TYPES: Mapping[str, Type] = MappingProxyType(
+    {
+        "string": STRING,
+        "int": INT,
+        "float": NUMBER,
+        "bool": BOOL,
+        "duration": of("duration"),
+        "list": ANY,
+        "object": ANY,
+    }
+)
 _EMPTY: Mapping[str, Any] = MappingProxyType(
     {"string": "", "int": 0, "float": 0.0, "bool": False, "duration": 0.0, "list": [], "object": {}}
 )

@@ -26,6 +26,7 @@ from ruleproxy.language.checking.variables import Declared, release
 from ruleproxy.language.diagnostics import Diagnostic
 from ruleproxy.language.signatures import Vocabulary
 from ruleproxy.language.source import Span
+from ruleproxy.language.types import Type
 
 NEWEST_EDITION = 1
 
@@ -35,7 +36,7 @@ def check_files(
     vocabulary: Vocabulary,
     *,
     upstreams: Mapping[str, str] | None = None,
-    declared_parameters: frozenset[str] | None = None,
+    declared_parameters: Mapping[str, Type] | None = None,
     check_literal: CheckLiteral | None = None,
     packs: Mapping[int, UsedPack] = MappingProxyType({}),
     memory: CheckMemory | None = None,
@@ -43,7 +44,8 @@ def check_files(
     """Everything that is wrong with files that belong together, in effective order; never raises.
 
     `upstreams` are the declared ones, name to origin (`scheme://host[:port]`); None where they are not known, then
-    origins are not checked. `declared_parameters` are those of a pack's manifest; None outside of packs.
+    origins are not checked. `declared_parameters` are those of a pack's manifest, with their types; None outside
+    of packs.
     `check_literal` says what is wrong with the arguments that a function prepares at load time (one string an
     argument, empty for what is not written out), or None. `packs` are the packs that could be opened, by the `id` of
     the `use` in the files. `memory` holds what an earlier check found in rules, and what this one does.
@@ -185,6 +187,6 @@ def report_unused_parameters(setting: Setting, file: syntax.RulesFile, findings:
     first = file.items[0].span if file.items else Span(0, 0)
     line = file.source.position(first.start).line
     span = Span(first.start, first.start + len(file.source.line(line).rstrip())) if file.items else first
-    for name in sorted((setting.parameters or frozenset()) - setting.used_parameters):
+    for name in sorted((setting.parameters or {}).keys() - setting.used_parameters):
         message = f"the parameter `{name}` is never used"
         findings.add("RP204", message, span, "declared in pack.toml", help="remove it there, or read it here")

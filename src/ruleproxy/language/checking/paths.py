@@ -170,6 +170,7 @@ def take_step(scope: Scope, walk: Walk, step: syntax.Step, path: syntax.Path) ->
             walk.type = Type(frozenset(("object",)), "failure.error.there")
     elif walk.key[0] == "parameters" and len(walk.key) == 2:
         check_parameter(scope, walk.key[1], step.span)
+        walk.type = (scope.setting.parameters or {}).get(str(walk.key[1]), walk.type)
         if walk.key[1] in scope.setting.secret_parameters:
             walk.type = of("secret")
     if not walk.many and is_stable(walk.key):

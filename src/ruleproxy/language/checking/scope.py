@@ -53,7 +53,7 @@ class Setting:
     vocabulary: Vocabulary
     forms: Mapping[str, tuple[Verb, Form]]
     upstreams: Mapping[str, str] | None
-    parameters: frozenset[str] | None
+    parameters: Mapping[str, Type] | None
     check_literal: CheckLiteral | None
     shapes: Shapes = field(default_factory=Shapes)
     used_parameters: set[str] = field(default_factory=set)

@@ -5,7 +5,7 @@ What a name means is a unit's own affair (its parameters, its rules' names); wha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from ruleproxy.language import syntax
 from ruleproxy.language.checking.findings import Findings
 from ruleproxy.language.checking.scope import Key, KeyStep, Scope, Setting, literal_string
 from ruleproxy.language.checking.secrets import find_secret
+from ruleproxy.language.types import Type
 
 if TYPE_CHECKING:
     from ruleproxy.language.checking.remembering import CheckedRule, CheckMemory
@@ -24,7 +25,7 @@ class UsedPack:
 
     files: Sequence[syntax.RulesFile]
     prefix: str
-    parameters: frozenset[str]
+    parameters: Mapping[str, Type]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
