@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ruleproxy.engine.loading import Loaded
 
 
-@click.command(name="check")
+@click.command(name="check", short_help="Find mistakes in rules before they run.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(path_type=Path))
 @click.option("--strict", is_flag=True, help="Let warnings count as errors do.")
 @click.option(

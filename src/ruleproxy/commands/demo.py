@@ -29,7 +29,7 @@ use "ruleproxy/strict-apim" with {{
 """
 
 
-@click.command(name="demo")
+@click.command(name="demo", short_help="Show a request that a strict gateway refuses, then accepts.")
 @click.option("--keep", is_flag=True, help="Stay up afterwards, for a client of your own.")
 def command(keep: bool) -> None:
     """Show a request that a strict gateway refuses, and the same request through the rules."""

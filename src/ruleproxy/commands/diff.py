@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ruleproxy.rehearsal.grouping import Summary
 
 
-@click.command(name="diff")
+@click.command(name="diff", short_help="Show on captures what a change of rules changes.")
 @click.argument("old", metavar="OLD")
 @click.argument("new", metavar="NEW")
 @click.option("--captures", type=click.Path(path_type=Path), required=True, metavar="PATH", help="Compare on these: a "

@@ -23,7 +23,7 @@ LABEL = 10
 """Columns of the names before what they name."""
 
 
-@click.command(name="effects")
+@click.command(name="effects", short_help="Say what rules may read, write and decide.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(path_type=Path))
 @click.option("--format", "shape", type=click.Choice(["text", "json"]), default="text", help="How they are written.")
 def command(paths: tuple[Path, ...], shape: str) -> None:

@@ -22,7 +22,7 @@ CODE = re.compile(r"RP\d+", re.IGNORECASE)
 WIDEST = 100
 
 
-@click.command(name="explain")
+@click.command(name="explain", short_help="Show what rules do with a capture, or what a code means.")
 @click.argument("subject", metavar="CAPTURE|CODE|VERB|FUNCTION")
 @click.option("--rules", multiple=True, metavar="DIR", type=click.Path(path_type=Path), help="Rules (./rules).")
 @click.option("--format", "shape", type=click.Choice(["text", "json"]), default="text", help="How a trace is written.")

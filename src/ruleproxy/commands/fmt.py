@@ -31,7 +31,7 @@ class Formatted:
     diagnostics: list[Diagnostic]
 
 
-@click.command(name="fmt")
+@click.command(name="fmt", short_help="Write rules files the one way there is.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(path_type=Path))
 @click.option("--check", is_flag=True, help="Write nothing: print the names of the files that would change.")
 @click.option("--diff", is_flag=True, help="Write nothing: print what would change.")

@@ -23,7 +23,7 @@ _UNFIT: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST_NAME: Final = 60
 
 
-@click.command(name="import")
+@click.command(name="import", short_help="Make captures of HAR, curl command lines and raw requests.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @click.option("--out", required=True, metavar="DIR", type=click.Path(path_type=Path), help="Where captures go.")
 @click.option("--url", "urls", multiple=True, metavar="GLOB", help="Of a HAR, only what went to URLs like this.")

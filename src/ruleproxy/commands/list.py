@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ruleproxy.engine.compiling import CompiledRule
 
 
-@click.command(name="list")
+@click.command(name="list", short_help="List rules in the order in which they run.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(path_type=Path))
 @click.option("--format", "shape", type=click.Choice(["text", "json"]), default="text", help="How rules are written.")
 def command(paths: tuple[Path, ...], shape: str) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
-@click.command(name="replay")
+@click.command(name="replay", short_help="Send captured requests for real and compare the answers.")
 @click.argument("captures", nargs=-1, required=True, metavar="CAPTURE…", type=click.Path(path_type=Path))
 @click.option("--upstream", multiple=True, required=True, metavar="[NAME=]URL", help="Where to send it; required.")
 @click.option("--rules", multiple=True, metavar="DIR", type=click.Path(path_type=Path), help="Rules (./rules).")

@@ -28,7 +28,11 @@ _FROM_TERMINAL = ("SIGINT", "SIGQUIT")
 _BASE_URL = "ANTHROPIC_BASE_URL"
 
 
-@click.command(name="run", context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
+@click.command(
+    name="run",
+    short_help="Run one command with a proxy of its own.",
+    context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False},
+)
 @click.option("--rules", multiple=True, metavar="DIR", help="A folder of rules; may be given more than once.")
 @click.option("--upstream", multiple=True, metavar="[NAME=]URL", help="An upstream; the first is the default.")
 @click.option("--ca-file", metavar="FILE", help="Certificate authorities to trust besides the system's.")

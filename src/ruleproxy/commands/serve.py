@@ -11,7 +11,7 @@ import click
 from ruleproxy.commands._where import stop
 
 
-@click.command(name="serve")
+@click.command(name="serve", short_help="Run the proxy until it is stopped.")
 @click.option("--rules", multiple=True, metavar="DIR", help="A folder of rules; may be given more than once.")
 @click.option("--upstream", multiple=True, metavar="[NAME=]URL", help="An upstream; the first is the default.")
 @click.option("--listen", metavar="HOST:PORT", help="Where clients connect (127.0.0.1:8787; port 0: any free).")

@@ -23,7 +23,7 @@ def _read_shard(context: click.Context, parameter: click.Parameter, value: str |
         raise click.BadParameter(str(error), context, parameter) from None
 
 
-@click.command(name="test")
+@click.command(name="test", short_help="Run the tests of rules, and try rules on captures.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(path_type=Path))
 @click.option("-k", "text", default="", metavar="TEXT", help="Only tests, or captures, with this in their name.")
 @click.option("--captures", type=click.Path(path_type=Path), metavar="PATH", help="Try the rules on these captures: "
