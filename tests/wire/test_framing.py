@@ -8,6 +8,7 @@ import pytest
 
 from ruleproxy.wire.bedrock import KEEP_ALIVE, encode_chunk, encode_exception
 from ruleproxy.wire.events import Item, StreamEvent
+from ruleproxy.wire.eventstream import encode_frame
 from ruleproxy.wire.formats import Api
 from ruleproxy.wire.framing import (
     AWS_EVENT_STREAM,
@@ -164,3 +165,12 @@ def test_a_frame_becomes_one_line_for_every_reader() -> None:
     (item,) = decode(SERVER_SENT_EVENTS, carried)
     assert isinstance(item, StreamEvent)
     assert json.loads(item.data) == json.loads(data)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+def test_a_name_with_a_line_end_begins_no_second_line(end: str) -> None:
+    """An upstream cannot put an event of its own making between those of a stream: such a one stays without a name."""
+    data = json.dumps({"type": f"x{end}data: {{}}{end}{end}"}).encode()
+    assert carry(encode_chunk(data), AWS_EVENT_STREAM, SERVER_SENT_EVENTS) == b"data: " + data + b"\n\n"
+    named = encode_frame({":message-type": "event", ":event-type": f"a{end}b"}, b"{}")
+    assert carry(named, AWS_EVENT_STREAM, SERVER_SENT_EVENTS) == b"data: {}\n\n"

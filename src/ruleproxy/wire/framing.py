@@ -54,11 +54,16 @@ class Framing:
         return b"".join(map(self.encode, events))
 
     def encode_foreign(self, item: StreamEvent | Filler) -> bytes:
-        """The bytes of what was decoded from another framing."""
+        """The bytes of what was decoded from another framing.
+
+        A type with a line end in it has no place in a server-sent event: such an event stays unnamed, but for its data.
+        """
         if isinstance(item, Filler):
             return self._filler(item.raw)
-        one_line = self is SERVER_SENT_EVENTS and item.data[:1] == b"{"
-        return self._new(item.type, sse.write_in_one_line(item.data) if one_line else item.data)
+        if self is not SERVER_SENT_EVENTS:
+            return self._new(item.type, item.data)
+        data = sse.write_in_one_line(item.data) if item.data[:1] == b"{" else item.data
+        return self._new("" if sse.has_line_end(item.type) else item.type, data)
 
     def encode_error(self, api: Api, kind: str, message: str) -> bytes:
         """An error as the last event of a stream to a client of this format; `kind` is an Anthropic error type."""

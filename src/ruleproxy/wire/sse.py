@@ -30,12 +30,17 @@ _NAMED = re.compile(rb"\Aevent(?=[:\r\n]|\Z)(?:: ?)?")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
+def has_line_end(text: str) -> bool:
+    """Whether what is one line of a stream would be more of them."""
+    return "\n" in text or "\r" in text
+
+
 def encode_event(type: str, data: bytes) -> bytes:  # noqa: A002 (the field's own name)
     """An event as bytes: `event: T`, one `data:` line per line of `data`, a blank line.
 
     An empty `type` leaves the `event:` line out. Raises ValueError where `type` has a line end in it.
     """
-    if "\n" in type or "\r" in type:
+    if has_line_end(type):
         raise ValueError(f"an event type cannot contain a line end: {type!r}")
     head = b"event: " + type.encode() + b"\n" if type else b""
     if b"\n" in data or b"\r" in data:
@@ -57,7 +62,7 @@ def write_in_one_line(text: bytes) -> bytes:
 
 def encode_comment(text: str) -> bytes:
     """A comment, which every reader skips; `text` is one line."""
-    if "\n" in text or "\r" in text:
+    if has_line_end(text):
         raise ValueError(f"a comment cannot contain a line end: {text!r}")
     return b": " + text.encode() + b"\n\n"
 
