@@ -79,6 +79,18 @@ def test_the_environment_names_tables_with_an_underscore() -> None:
     assert settings.allow_remote
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("RULEPROXY_TIMEOUT_IDLE", "RULEPROXY_TIMEOUTS_IDLE"), ("RULEPROXY_UPSTREAM", "RULEPROXY_UPSTREAMS")],
+)
+def test_a_variable_that_is_nearly_a_setting_is_not_passed_over(name: str, meant: str) -> None:
+    """It was meant for us; what others put under the same prefix was not."""
+    others = {"RULEPROXY_SERVICE_HOST": "10.0.0.1", "RULEPROXY_PORT": "tcp://10.0.0.1:8787"}
+    read_settings(UP, others)
+    with pytest.raises(BadSetting, match=rf"^{name} is not a setting, did you mean {meant}\?"):
+        read_settings(UP, {**others, name: "1"})
+
+
 def test_the_first_upstream_is_the_default() -> None:
     """A flag comes before the file, and replaces what has the same name there."""
     Path("ruleproxy.toml").write_text('[upstreams]\na = "http://a.example"\nb = "http://old.example"\n')

@@ -7,14 +7,17 @@ import os
 import re
 import shlex
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from ruleproxy.language.suggestions import count_slips
+
 DEFAULT_CONFIG = Path("ruleproxy.toml")
 
 _FLAGS = {"upstreams": "--upstream"}
+_SLIPS = 2
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -139,14 +142,25 @@ def _place_program(value: object, folder: Path) -> object:
 
 
 def _read_environment(sources: Sources, environment: Mapping[str, str]) -> Iterator[tuple[str, Given]]:
-    for key in sources.plain:
-        name = "RULEPROXY_" + key.replace(".", "_").upper()
+    variables = {"RULEPROXY_" + key.replace(".", "_").upper(): key for key in sources.plain}
+    _refuse_slips(environment, [*variables, "RULEPROXY_UPSTREAMS"])
+    for name, key in variables.items():
         text = environment.get(name)
         if text:
             yield key, Given(text.split(os.pathsep) if key == "rules" else text, name)
     text = environment.get("RULEPROXY_UPSTREAMS")
     if text:
         yield from _name_upstreams(Given(text.split(), "RULEPROXY_UPSTREAMS"))
+
+
+def _refuse_slips(environment: Mapping[str, str], known: Collection[str]) -> None:
+    # Others may set variables of this prefix (Kubernetes does, for a service of that name): only slips are meant for us.
+    for name in sorted(environment):
+        if not name.startswith("RULEPROXY_") or name in known:
+            continue
+        near = [other for other in known if count_slips(name, other) <= _SLIPS]
+        if near:
+            raise BadSetting(f"{name} is not a setting, did you mean {near[0]}?")
 
 
 def _read_flags(sources: Sources, flags: Mapping[str, object]) -> Iterator[tuple[str, Given]]:
