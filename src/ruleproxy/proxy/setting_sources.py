@@ -154,7 +154,7 @@ def _read_environment(sources: Sources, environment: Mapping[str, str]) -> Itera
 
 
 def _refuse_slips(environment: Mapping[str, str], known: Collection[str]) -> None:
-    # Others set variables of this prefix, too (Kubernetes does for a service of that name): only slips are meant for us.
+    # Kubernetes sets variables of this prefix, too, for a service of that name: only slips are meant for us.
     for name in sorted(environment):
         if not name.startswith("RULEPROXY_") or name in known:
             continue
