@@ -67,6 +67,26 @@ def test_websockets_are_refused(server: ServerProcess, upstream: RecordingUpstre
     server.wait_for_log(rb"GET / 426 .*\(a websocket\)")
 
 
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"\r\n",
+        b"Sec-WebSocket-Version: 99\r\nSec-WebSocket-Key: x\r\n\r\n",
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n" + SMUGGLED,
+    ],
+)
+def test_a_handshake_that_is_none_ends_the_connection(
+    server: ServerProcess, upstream: RecordingUpstream, rest: bytes
+) -> None:
+    """One answer, then the end: nobody keeps connections open by what is no websocket, and nothing behind is read."""
+    upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+    data = exchange_bytes(server.port, b"GET / HTTP/1.1\r\nHost: a\r\n" + upgrade + rest)
+    assert data.startswith(b"HTTP/1.1 400 ")
+    assert data.count(b"HTTP/1.1") == 1
+    assert upstream.requests == []
+    assert b"Traceback" not in server.log
+
+
 @pytest.mark.parametrize("http_version", [b"0.9", b"2.0", b"1.2"])
 def test_other_versions_are_refused(server: ServerProcess, upstream: RecordingUpstream, http_version: bytes) -> None:
     """HTTP/1.0 and 1.1 are spoken, nothing else."""
