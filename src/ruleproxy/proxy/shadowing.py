@@ -32,8 +32,11 @@ from ruleproxy.rehearsal.recorded import RecordedAnswers
 
 _log = logging.getLogger("ruleproxy")
 
-SHARE: Final = 0.25
-"""Processor time that comparing may take, as a part of what everything else takes."""
+SHARE: Final = 0.125
+"""Processor time that comparing may take, as a part of what everything else takes.
+
+What is kept for it, and what two threads take from each other, comes to as much again under full load.
+"""
 
 BODY_LIMIT: Final = 8 * 1024 * 1024
 """Bytes of a body; exchanges with a larger one are left out."""
