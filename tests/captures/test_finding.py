@@ -61,6 +61,14 @@ def test_a_file_is_itself(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_outcomes_that_a_pattern_names_are_no_captures(tmp_path: Path) -> None:
+    """`captures/*.json` also names what lies beside them: it is passed over, as it is in a folder."""
+    write_capture(tmp_path / "a.json", Capture(CapturedRequest("GET", b"/", [])))
+    for name in ("a.accepted.json", "a.expected.json"):
+        (tmp_path / name).write_bytes(b"{}")
+    assert [source.key for file in sorted(tmp_path.glob("*.json")) for source in find_captures(file)] == ["a.json"]
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="every folder can be read")
 def test_a_folder_that_is_closed_is_named(tmp_path: Path) -> None:
     """What lies beside a folder that cannot be read is found."""

@@ -89,7 +89,12 @@ def test_compactions(block: dict[str, Any]) -> None:
         ([StreamEvent("message_delta", b'{"type":"message_delta","delta":{}}')], "does not begin"),
         ([StreamEvent("", b"x")], "event 0 of the stream cannot be read"),
         ([StreamEvent("", b"[]")], "event 0 of the stream cannot be read"),
-        ([StreamEvent("x", b'{"type":"content_block_delta","index":4,"delta":{}}')], "event 0"),
+        ([StreamEvent("x", b"{}")], "event 0 of the stream cannot be read: `type` is missing"),
+        (
+            [StreamEvent("x", b'{"type":"content_block_delta","index":4,"delta":{}}')],
+            "it goes on with what was not begun",
+        ),
+        ([StreamEvent("x", b'{"type":"message_start","message":7}')], "a member has another type than its format"),
         ([StreamEvent("error", b'{"type":"error","error":{"type":"overloaded_error","message":"busy"}}')], "busy"),
     ],
 )
@@ -97,6 +102,16 @@ def test_what_tells_no_message(stream: list[StreamEvent], reason: str) -> None:
     """The reason names the place."""
     with pytest.raises(CannotCollectError, match=reason):
         collect_stream(stream)
+
+
+def test_indices_without_an_order() -> None:
+    """Parts that an upstream calls 0 and "x" cannot follow each other."""
+    starts = [
+        event("content_block_start", index=index, content_block={"type": "text", "text": ""}) for index in (0, "x")
+    ]
+    end = event("message_stop")
+    with pytest.raises(CannotCollectError, match="have no order"):
+        collect_stream([event("message_start", message=message([])), *starts, end])
 
 
 def event(kind: str, **members: Any) -> StreamEvent:

@@ -75,7 +75,9 @@ def test_log_probabilities_are_joined() -> None:
         (fake_chat(orjson.dumps(completion({"content": "hello"})))[:-2], "ended before"),
         ([StreamEvent("", b"x")], "event 0 of the stream cannot be read"),
         ([StreamEvent("", b"[]")], "event 0 of the stream cannot be read: it is no object"),
-        ([StreamEvent("", b'{"choices":[{}]}')], "event 0"),
+        ([StreamEvent("", b'{"choices":[{}]}')], "event 0 of the stream cannot be read: `index` is missing"),
+        ([StreamEvent("", b'{"choices":[{"index":0},{"index":"x"}]}'), DONE], "have no order"),
+        ([StreamEvent("", b'{"choices":[7]}')], "a member has another type than its format"),
         ([StreamEvent("", b'{"error":{"message":"busy"}}')], "busy"),
     ],
 )

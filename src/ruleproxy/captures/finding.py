@@ -11,7 +11,7 @@ from typing import Final
 
 from ruleproxy.captures.archives import read_members
 from ruleproxy.captures.reading import SIZE_LIMIT
-from ruleproxy.captures.source import ACCEPTED_FOLDER, ACCEPTED_SUFFIX, Source, is_capture_name
+from ruleproxy.captures.source import ACCEPTED_FOLDER, ACCEPTED_SUFFIX, SNAPSHOT_SUFFIX, Source, is_capture_name
 
 LINES: Final = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
 ARCHIVES: Final = (".tar", ".tar.gz", ".tgz")
@@ -20,10 +20,12 @@ ARCHIVES: Final = (".tar", ".tar.gz", ".tgz")
 def find_captures(path: Path) -> Iterator[Source]:
     """The captures of a folder and those below it in the order of their names, or of one file.
 
-    Files and archives are opened as they are come to; what cannot be is a source with a problem.
+    A file that is a snapshot or an accepted outcome has none: `captures/*.json` names such, too. Files and archives are
+    opened as they are come to; what cannot be is a source with a problem.
     """
     if not path.is_dir():
-        yield from open_file(path, path.name)
+        if not path.name.endswith((SNAPSHOT_SUFFIX, ACCEPTED_SUFFIX)):
+            yield from open_file(path, path.name)
         return
     for file in find_files(path):
         yield from open_file(file, os.fsencode(file.relative_to(path)).decode("utf-8", "backslashreplace"))

@@ -10,7 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ruleproxy.wire.collect_stream import CannotCollectError, Counted, collect_with, read_event
+from ruleproxy.wire.collect_stream import (
+    CannotCollectError,
+    Counted,
+    collect_with,
+    put_in_order,
+    read_event,
+    say_unlike,
+)
 from ruleproxy.wire.events import StreamEvent
 from ruleproxy.wire.half_characters import write_json
 
@@ -61,7 +68,7 @@ class ChatCollector:
                     self._choices[index] = {"index": index, "message": {}}
                 self._take(self._choices[index], choice)
         except (KeyError, TypeError, AttributeError) as error:
-            raise CannotCollectError(f"event {number} of the stream cannot be read: {error}") from None
+            raise CannotCollectError(f"event {number} of the stream cannot be read: {say_unlike(error)}") from None
 
     def finish(self) -> bytes:
         """See `Collector`."""
@@ -70,7 +77,7 @@ class ChatCollector:
             raise CannotCollectError("the stream ended before its completion did")
         whole = self._completion | {
             "object": "chat.completion",
-            "choices": [_finish(_join(choices[index])) for index in sorted(choices)],
+            "choices": [_finish(_join(choices[index])) for index in put_in_order(choices)],
         }
         if whole.get("usage", 0) is None:
             del whole["usage"]
@@ -125,7 +132,7 @@ def _finish(choice: dict[str, Any]) -> dict[str, Any]:
     message = choice["message"]
     calls = message.get("tool_calls")
     if isinstance(calls, dict):
-        message = message | {"tool_calls": [calls[index] for index in sorted(calls)]}
+        message = message | {"tool_calls": [calls[index] for index in put_in_order(calls)]}
     message = {"role": "assistant", "content": None} | message
     if calls and not message["content"]:
         message["content"] = None

@@ -66,6 +66,24 @@ class Collector(Protocol):
         """The body of the non-streaming answer. Raises `CannotCollectError`."""
 
 
+def put_in_order(indices: Iterable[int]) -> list[int]:
+    """Indices that an upstream gave to parts, in their order. Raises `CannotCollectError` where they have none."""
+    try:
+        return sorted(indices)
+    except TypeError:
+        raise CannotCollectError("the indices that the stream gives to its parts have no order") from None
+
+
+def say_unlike(error: Exception) -> str:
+    """What is wrong with an event that looking into it by its format ended with this error."""
+    match error:
+        case KeyError(args=(str() as name,)) if name.isidentifier() and len(name) < 40:
+            return f"`{name}` is missing"
+        case KeyError():
+            return "it goes on with what was not begun"
+    return "a member has another type than its format gives it"
+
+
 def collect_with(collector: Collector, events: Iterable[StreamEvent]) -> bytes:
     """What a collector makes of a whole stream. Raises `CannotCollectError`."""
     for event in events:
@@ -115,13 +133,13 @@ class MessageCollector:
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             if isinstance(error, CannotCollectError):
                 raise
-            raise CannotCollectError(f"event {number} of the stream cannot be read: {error}") from None
+            raise CannotCollectError(f"event {number} of the stream cannot be read: {say_unlike(error)}") from None
 
     def finish(self) -> bytes:
         """See `Collector`."""
         if self._message is None or not self._complete:
             raise CannotCollectError("the stream ended before its message did")
-        content = [self._finish(index) for index in sorted(self._blocks)]
+        content = [self._finish(index) for index in put_in_order(self._blocks)]
         return write_json({**self._message, "content": content})
 
     def _take(self, event: dict[str, Any]) -> None:
