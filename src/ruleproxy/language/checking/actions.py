@@ -9,6 +9,7 @@ from ruleproxy.language.checking.kinds import needs, with_article
 from ruleproxy.language.checking.paths import find_shape, quiet_type, report_near_miss, without_absence
 from ruleproxy.language.checking.places import (
     check_framing_names,
+    check_kind_of_field,
     check_origin,
     check_place,
     check_secret,
@@ -136,6 +137,7 @@ def check_written_place(
         return place
     if kind.holds == "value" and kind.creates:
         check_written_kind(scope, place, value, values.get("value", ANY))
+        check_kind_of_field(scope, place, known, value, values.get("value", ANY))
         check_origin(scope, place, value)
     if kind.holds == "object":
         check_framing_names(scope, place, value)

@@ -6,9 +6,10 @@ from typing import get_args
 
 from ruleproxy.language import syntax
 from ruleproxy.language.checking.findings import did_you_mean, find_near_miss
-from ruleproxy.language.checking.kinds import offer_conversion, with_article
+from ruleproxy.language.checking.kinds import ABSENT, offer_conversion, with_article
 from ruleproxy.language.checking.scope import EVERY, Key, Scope, Variable, bare, is_stable, literal_string
 from ruleproxy.language.checking.secrets import find_secret
+from ruleproxy.language.diagnostics import Severity
 from ruleproxy.language.roots import ALWAYS_THERE, FRAMING, ROOT_SHAPES, ROOTS, WRITABLE
 from ruleproxy.language.signatures import Side
 from ruleproxy.language.source import Span
@@ -183,6 +184,24 @@ def check_written_kind(scope: Scope, place: Key, value: syntax.Expression, known
         message = f"`{show(place)}` takes {with_article(Type(wanted - {'nil'}))}"
         scope.findings.add("RP302", message, value.span, str(known),
                            help=offer_conversion(scope, value, known, wanted, operand=False))  # fmt: skip
+
+
+def check_kind_of_field(scope: Scope, place: Key, field: Type, value: syntax.Expression, known: Type) -> None:
+    """Whether a value is of a kind that the format of a body knows for a field; a gateway's own may be another one."""
+    wanted, there = field.kinds - ABSENT, known.kinds - ABSENT
+    if ANY in (field, known) or not wanted or not there or place[1:2] not in (("body",), ("data",)) or len(place) < 3:
+        return
+    numbers = {"int", "float"}
+    if there & wanted or ("string" in wanted and "secret" in there) or (there <= numbers and wanted & numbers):
+        return
+    offer = offer_conversion(scope, value, known, wanted, operand=False)
+    inner = bare(value)
+    if isinstance(inner, syntax.Table) and not inner.fields and "list" in wanted:
+        offer = ("list()",)
+    elif "bool" in wanted and literal_string(value) in ("true", "false"):
+        offer = (str(literal_string(value)),)
+    message = f"the format knows `{show(place)}` as {with_article(Type(wanted))}"
+    scope.findings.add("RP302", message, value.span, str(known), severity=Severity.WARNING, help=offer)
 
 
 def check_origin(scope: Scope, place: Key, value: syntax.Expression) -> None:
