@@ -136,16 +136,21 @@ def collect(events: list[dict[str, Any]]) -> dict[str, Any]:
     return message
 
 
-def ask_openai(url: str, headers: Headers, text: str, stream: bool) -> dict[str, Any]:
-    """The client of chat completions, with its helper for streams."""
-    asked: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": text}]}
-    with openai.OpenAI(
+def make_openai(url: str, headers: Headers) -> openai.OpenAI:
+    """A client that asks once, and through nothing that the environment names."""
+    return openai.OpenAI(
         api_key="secret-1",
         base_url=f"{url}/v1",
         max_retries=0,
         default_headers=headers,
         http_client=openai.DefaultHttpxClient(trust_env=False),
-    ) as client:
+    )
+
+
+def ask_openai(url: str, headers: Headers, text: str, stream: bool) -> dict[str, Any]:
+    """The client of chat completions, with its helper for streams."""
+    asked: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": text}]}
+    with make_openai(url, headers) as client:
         if stream:
             with client.chat.completions.stream(**asked, stream_options={"include_usage": True}) as events:
                 completion: Any = events.get_final_completion()
@@ -163,13 +168,7 @@ def ask_openai(url: str, headers: Headers, text: str, stream: bool) -> dict[str,
 def ask_openai_responses(url: str, headers: Headers, text: str, stream: bool) -> dict[str, Any]:
     """The client of responses, with its helper for streams."""
     asked: dict[str, Any] = {"model": "gpt-5", "input": [{"role": "user", "content": text}]}
-    with openai.OpenAI(
-        api_key="secret-1",
-        base_url=f"{url}/v1",
-        max_retries=0,
-        default_headers=headers,
-        http_client=openai.DefaultHttpxClient(trust_env=False),
-    ) as client:
+    with make_openai(url, headers) as client:
         if stream:
             with client.responses.stream(**asked) as events:
                 response: Any = events.get_final_response()
