@@ -17,7 +17,7 @@ from benchmarks.report import Line
 from benchmarks.samples import Sample, divide
 from benchmarks.stacks import RULES
 from ruleproxy.captures.capture import Capture, CapturedEvent, CapturedRequest, CapturedResponse
-from ruleproxy.captures.writing import write_capture
+from ruleproxy.captures.writing import render_capture, write_whole
 from support.bodies import claude_code_body, claude_code_headers, encode_body
 
 COUNT = 10_000
@@ -35,7 +35,7 @@ def measure_captures(folder: Path) -> list[Line]:
     captures = folder / "captures"
     captures.mkdir(parents=True)
     for number, capture in enumerate(make_captures(_DISTINCT)):
-        write_capture(captures / f"{number:05}.json", capture)
+        write_whole(captures / f"{number:05}.json", render_capture(capture))
     for number in range(_DISTINCT, COUNT):
         os.link(captures / f"{number % _DISTINCT:05}.json", captures / f"{number:05}.json")
     output = folder / "output.txt"

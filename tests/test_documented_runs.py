@@ -43,3 +43,25 @@ def test_shown_runs_are_what_comes(page: str, folder: str, tmp_path: Path) -> No
         file.write_text(fresh, encoding="utf-8")
     assert _BLOCK.search(text)
     assert fresh == text or os.environ.get(ACCEPT)
+
+
+def test_the_rule_of_the_readme_and_what_its_slips_print(tmp_path: Path) -> None:
+    """It passes as it stands there; without its guard, and with a test that fails, what comes is what is shown."""
+    text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    rule = text.partition("A file `rules/10-gateway.rules`:")[2].partition("```lua\n")[2].partition("```")[0]
+    unguarded = rule.replace('on request, required\nwhen request.headers["x-api-key"] ~= nil then', "on request then")
+    failing = rule.replace('== "proxy bypass"', '== "proxy bypas"')
+    shown = [begin + text.partition(f"```\n{begin}")[2].partition("```")[0] for begin in ("error[RP305]", "  failed ")]
+    assert all(len(block) > 100 for block in shown)
+    assert len({rule, unguarded, failing}) == 3
+    file = tmp_path / "rules" / "10-gateway.rules"
+    file.parent.mkdir()
+    for written, command, expected in (
+        (rule, "check", "nothing found"),
+        (rule, "test", "1 passed, 0 failed"),
+        (unguarded, "check", shown[0]),
+        (failing, "test", shown[1]),
+    ):
+        file.write_text(written, encoding="utf-8")
+        done = run_ruleproxy(tmp_path, command)
+        assert expected in done.stdout + done.stderr

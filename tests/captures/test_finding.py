@@ -12,7 +12,7 @@ import pytest
 from ruleproxy.captures.capture import Capture, CapturedRequest
 from ruleproxy.captures.finding import find_captures, read_lines
 from ruleproxy.captures.reading import BadCapture
-from ruleproxy.captures.writing import write_capture
+from ruleproxy.captures.writing import render_capture, write_whole
 
 LINE = b'{"request": {"method": "GET", "path": "/%d"}}'
 
@@ -34,7 +34,7 @@ def test_a_folder_is_found_in_order_and_goes_on_past_bad_files(tmp_path: Path) -
     names = ("b.json", "a.json", "more/c.json", ".hidden.json", "a.expected.json", "a.accepted.json", "notes.txt",
              "all.jsonl.accepted/x.json")  # fmt: skip
     for name in names:
-        write_capture(tmp_path / name, Capture(CapturedRequest("GET", b"/" + name.encode(), [])))
+        write_whole(tmp_path / name, render_capture(Capture(CapturedRequest("GET", b"/" + name.encode(), []))))
     (tmp_path / "ab.json").write_bytes(b"\0\1\2")
     (tmp_path / "all.jsonl").write_bytes(LINE % 1 + b"\n")
     (tmp_path / "link.json").symlink_to("a.json")
@@ -53,7 +53,7 @@ def test_a_folder_is_found_in_order_and_goes_on_past_bad_files(tmp_path: Path) -
 
 def test_a_file_is_itself(tmp_path: Path) -> None:
     """One file, whatever its name, is one capture; one that is missing is named when it is read."""
-    write_capture(tmp_path / "odd.name", Capture(CapturedRequest("GET", b"/", [])))
+    write_whole(tmp_path / "odd.name", render_capture(Capture(CapturedRequest("GET", b"/", []))))
     (source,) = find_captures(tmp_path / "odd.name")
     assert source.read().request.path == b"/"
     assert name_problems(tmp_path / "none.json") == [
@@ -63,7 +63,7 @@ def test_a_file_is_itself(tmp_path: Path) -> None:
 
 def test_outcomes_that_a_pattern_names_are_no_captures(tmp_path: Path) -> None:
     """`captures/*.json` also names what lies beside them: it is passed over, as it is in a folder."""
-    write_capture(tmp_path / "a.json", Capture(CapturedRequest("GET", b"/", [])))
+    write_whole(tmp_path / "a.json", render_capture(Capture(CapturedRequest("GET", b"/", []))))
     for name in ("a.accepted.json", "a.expected.json"):
         (tmp_path / name).write_bytes(b"{}")
     assert [source.key for file in sorted(tmp_path.glob("*.json")) for source in find_captures(file)] == ["a.json"]
@@ -73,7 +73,7 @@ def test_outcomes_that_a_pattern_names_are_no_captures(tmp_path: Path) -> None:
 def test_a_folder_that_is_closed_is_named(tmp_path: Path) -> None:
     """What lies beside a folder that cannot be read is found."""
     (tmp_path / "closed").mkdir(mode=0)
-    write_capture(tmp_path / "open.json", Capture(CapturedRequest("GET", b"/", [])))
+    write_whole(tmp_path / "open.json", render_capture(Capture(CapturedRequest("GET", b"/", []))))
     assert name_problems(tmp_path) == ["closed: cannot be read: permission denied"]
 
 
@@ -111,7 +111,7 @@ def test_compressed_lines(tmp_path: Path) -> None:
 
 def test_names_that_would_break_a_line(tmp_path: Path) -> None:
     """Are shown in one line, whatever they hold."""
-    write_capture(tmp_path / "a\n\x1b[31m\u2028b.json", Capture(CapturedRequest("GET", b"/", [])))
+    write_whole(tmp_path / "a\n\x1b[31m\u2028b.json", render_capture(Capture(CapturedRequest("GET", b"/", []))))
     [source] = find_captures(tmp_path)
     assert source.name == f"{tmp_path}/a\\n\\x1b[31m\\u2028b.json"
     assert source.read().request.path == b"/"
@@ -127,7 +127,7 @@ def test_a_huge_line_is_passed_over_without_being_held(tmp_path: Path) -> None:
 
 def test_where_outcomes_are_kept(tmp_path: Path) -> None:
     """Beside a capture that is a file, in a folder beside a file that holds several."""
-    write_capture(tmp_path / "a.json", Capture(CapturedRequest("GET", b"/", [])))
+    write_whole(tmp_path / "a.json", render_capture(Capture(CapturedRequest("GET", b"/", []))))
     (tmp_path / "b.jsonl").write_bytes(LINE % 1)
     found = [source.accepted.relative_to(tmp_path).as_posix() for source in find_captures(tmp_path)]
     assert found == ["a.accepted.json", "b.jsonl.accepted/line-1.accepted.json"]
@@ -135,7 +135,7 @@ def test_where_outcomes_are_kept(tmp_path: Path) -> None:
 
 def test_names_that_are_no_text(tmp_path: Path) -> None:
     """They are read, and shown with their bytes written out."""
-    write_capture(tmp_path / os.fsdecode(b"a\xff.json"), Capture(CapturedRequest("GET", b"/a", [])))
+    write_whole(tmp_path / os.fsdecode(b"a\xff.json"), render_capture(Capture(CapturedRequest("GET", b"/a", []))))
     (source,) = find_captures(tmp_path)
     assert (source.key, source.name) == ("a\\xff.json", f"{tmp_path}/a\\xff.json")
     assert source.read().request.path == b"/a"

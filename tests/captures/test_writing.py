@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from ruleproxy.captures.capture import Capture, CapturedEvent, CapturedRequest, CapturedResponse
-from ruleproxy.captures.writing import render_capture, write_capture
+from ruleproxy.captures.writing import render_capture, write_whole
 
 REQUEST = CapturedRequest(
     "POST",
@@ -102,10 +102,10 @@ def test_what_did_not_change_is_not_written_twice() -> None:
 def test_a_file_appears_whole_and_for_its_owner_only(tmp_path: Path) -> None:
     """Nothing is left beside it, also where the writing fails."""
     file = tmp_path / "a.json"
-    size = write_capture(file, Capture(REQUEST))
+    size = write_whole(file, render_capture(Capture(REQUEST)))
     assert file.stat().st_size == size
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     (tmp_path / "b.json").mkdir()
     with pytest.raises(OSError, match=r"b\.json"):
-        write_capture(tmp_path / "b.json", Capture(REQUEST))
+        write_whole(tmp_path / "b.json", render_capture(Capture(REQUEST)))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "b.json"]

@@ -29,6 +29,7 @@ from support.providers import MESSAGE
 from support.raw_client import RawClient
 from support.recording_upstream import Close, Script, recording_upstream
 from support.server_process import server_process
+from support.streams import encode_all
 
 JSON: Headers = [(b"content-type", b"application/json")]
 EVENTS = fake_stream(orjson.dumps(MESSAGE))
@@ -54,8 +55,8 @@ class Fixture:
 
 
 WHOLE = Said(200, JSON, orjson.dumps(MESSAGE))
-STREAM = Said(200, [(b"content-type", b"text/event-stream")], SERVER_SENT_EVENTS.encode_all(EVENTS))
-FRAMES = Said(200, [(b"content-type", b"application/vnd.amazon.eventstream")], AWS_EVENT_STREAM.encode_all(EVENTS))
+STREAM = Said(200, [(b"content-type", b"text/event-stream")], encode_all(SERVER_SENT_EVENTS, EVENTS))
+FRAMES = Said(200, [(b"content-type", b"application/vnd.amazon.eventstream")], encode_all(AWS_EVENT_STREAM, EVENTS))
 ERROR = b'{"type":"error","error":{"type":"overloaded_error","message":"busy"}}'
 
 FIXTURES = {

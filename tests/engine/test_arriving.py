@@ -27,6 +27,7 @@ from ruleproxy.wire.fake_stream import fake_stream
 from ruleproxy.wire.framing import AWS_EVENT_STREAM, SERVER_SENT_EVENTS
 from ruleproxy.wire.invocation_metrics import Metering
 from support.running import begin, declared, request, rules
+from support.streams import encode_all
 
 SEES = rules(
     'edition 1\n\nrule "whole" on response\nwhen not response.streamed and response.status == 200 then\n'
@@ -46,7 +47,7 @@ SSE: Headers = [(b"content-type", b"text/event-stream")]
 AWS: Headers = [(b"content-type", b"application/vnd.amazon.eventstream")]
 JSON: Headers = [(b"content-type", b"application/json")]
 EVENTS = fake_stream(orjson.dumps({"id": "msg_1", "content": [{"type": "text", "text": "hi"}], "model": "m"}))
-STREAM, FRAMES = SERVER_SENT_EVENTS.encode_all(EVENTS), AWS_EVENT_STREAM.encode_all(EVENTS)
+STREAM, FRAMES = encode_all(SERVER_SENT_EVENTS, EVENTS), encode_all(AWS_EVENT_STREAM, EVENTS)
 ERROR = b'event: error\ndata: {"type":"error","error":{"type":"rate_limit_error","message":"slow down"}}\n\n'
 BEDROCK = "/model/m/invoke-with-response-stream"
 

@@ -27,6 +27,7 @@ from ruleproxy.messages.message import Headers
 from ruleproxy.wire.fake_stream import fake_stream
 from ruleproxy.wire.framing import SERVER_SENT_EVENTS
 from support.running import answer, begin, data_of, declared, head_of, request, rules
+from support.streams import encode_all
 
 JSON: Headers = [(b"Content-Type", b"application/json"), (b"X-A", b"1"), (b"X-A", b"2")]
 SSE: Headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
@@ -220,5 +221,5 @@ def test_a_large_faked_stream_is_made_part_by_part() -> None:
     assert isinstance(head, Head)
     assert end == End()
     given = b"".join(part.data for part in parts if isinstance(part, Data))
-    assert given == SERVER_SENT_EVENTS.encode_all(fake_stream(body, model="m"))
+    assert given == encode_all(SERVER_SENT_EVENTS, fake_stream(body, model="m"))
     assert len(parts) > 2

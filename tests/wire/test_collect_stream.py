@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ruleproxy.wire.collect_stream import CannotCollectError, collect_stream
+from ruleproxy.wire.collect_stream import CannotCollectError
 from ruleproxy.wire.events import StreamEvent
 from ruleproxy.wire.fake_stream import fake_stream
+from support.streams import collect_stream
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=8),

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from jiter import from_json
 
-from ruleproxy.wire.collect_stream import CannotCollectError, collect_stream
+from ruleproxy.wire.collect_stream import CannotCollectError
 from ruleproxy.wire.cut_json import close_json
 from ruleproxy.wire.events import StreamEvent
+from support.streams import collect_stream
 
 VALUE = {
     "path": '/ca"f\u00e9,}:\\',

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ruleproxy.wire.collect_chat import collect_chat
 from ruleproxy.wire.collect_stream import CannotCollectError
 from ruleproxy.wire.events import StreamEvent
 from ruleproxy.wire.fake_chat import DONE, fake_chat
 from ruleproxy.wire.whole import NotAMessageError
+from support.streams import collect_chat
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=40)
 CALLS = st.lists(

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from openai.types.responses import ResponseStreamEvent
 from pydantic import TypeAdapter
 
-from ruleproxy.wire.collect_responses import collect_responses
 from ruleproxy.wire.collect_stream import CannotCollectError
 from ruleproxy.wire.events import StreamEvent
 from ruleproxy.wire.fake_responses import fake_responses
 from ruleproxy.wire.whole import NotAMessageError
+from support.streams import collect_responses
 
 GOLDEN: dict[str, Any] = orjson.loads((Path(__file__).parent / "golden" / "response.json").read_bytes())
 EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)

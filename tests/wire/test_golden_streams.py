@@ -12,6 +12,7 @@ from ruleproxy.wire.fake_responses import fake_responses
 from ruleproxy.wire.fake_stream import fake_stream
 from ruleproxy.wire.framing import AWS_EVENT_STREAM, SERVER_SENT_EVENTS
 from support.golden import ACCEPT
+from support.streams import encode_all
 
 FOLDER = Path(__file__).parent / "golden"
 
@@ -28,8 +29,8 @@ def compare(made: bytes, name: str) -> None:
 def test_the_streams_of_a_message(name: str) -> None:
     """Server-sent events for Anthropic and Vertex clients, frames for Bedrock's."""
     events = fake_stream((FOLDER / f"{name}.json").read_bytes(), model="asked", delta_size=16)
-    compare(SERVER_SENT_EVENTS.encode_all(events), f"{name}.events")
-    compare(AWS_EVENT_STREAM.encode_all(events), f"{name}.frames")
+    compare(encode_all(SERVER_SENT_EVENTS, events), f"{name}.events")
+    compare(encode_all(AWS_EVENT_STREAM, events), f"{name}.frames")
 
 
 @pytest.mark.parametrize("name", ["chat", "chat-tools"])
@@ -37,10 +38,10 @@ def test_the_streams_of_a_message(name: str) -> None:
 def test_the_stream_of_a_chat_completion(name: str, counts: bool) -> None:
     """With its counts in a chunk of their own where the client asked for them."""
     events = fake_chat((FOLDER / f"{name}.json").read_bytes(), counts=counts, delta_size=8)
-    compare(SERVER_SENT_EVENTS.encode_all(events), f"{name}{'-counts' if counts else ''}.events")
+    compare(encode_all(SERVER_SENT_EVENTS, events), f"{name}{'-counts' if counts else ''}.events")
 
 
 def test_the_stream_of_a_response() -> None:
     """Every kind of item, and the counts where the whole is told once more."""
     events = fake_responses((FOLDER / "response.json").read_bytes(), delta_size=8)
-    compare(SERVER_SENT_EVENTS.encode_all(events), "response.events")
+    compare(encode_all(SERVER_SENT_EVENTS, events), "response.events")

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from ruleproxy.wire.bedrock import encode_event, type_of
-from ruleproxy.wire.collect_chat import collect_chat
-from ruleproxy.wire.collect_stream import CannotCollectError, collect_stream
+from ruleproxy.wire.collect_stream import CannotCollectError
 from ruleproxy.wire.events import StreamEvent
 from ruleproxy.wire.framing import AWS_EVENT_STREAM, SERVER_SENT_EVENTS
+from support.streams import collect_chat, collect_stream
 
 HIGH, LOW = b"\\ud83d", b"\\ude00"
 USAGE = {"input_tokens": 3, "output_tokens": 5}

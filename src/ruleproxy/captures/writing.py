@@ -53,14 +53,6 @@ def render_capture(capture: Capture) -> bytes:
     return orjson.dumps(parts, option=_OPTIONS)
 
 
-def write_capture(file: Path, capture: Capture) -> int:
-    """Write a capture's file so that nobody sees half of it, readable by its owner only; returns its size.
-
-    Raises OSError; then nothing is left behind.
-    """
-    return write_whole(file, render_capture(capture))
-
-
 def write_whole(file: Path, text: bytes) -> int:
     """Put a file there at once, with mode 0600; returns its size. Raises OSError; then nothing is left behind."""
     partial = file.with_name(f".{file.name}.{secrets.token_hex(4)}")

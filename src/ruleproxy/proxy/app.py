@@ -161,8 +161,11 @@ class ProxyApp:
                 0 if exchange is None else exchange.retries,
                 cut,
             )
-            self._access_log.write(entry)
-            self._traffic.count(entry)
+            self._account_for(entry)
+
+    def _account_for(self, entry: Entry) -> None:
+        self._access_log.write(entry)
+        self._traffic.count(entry)
 
     async def _forward(self, exchange: Exchange, answer: ClientAnswer, receive: AsgiReceive) -> None:
         watch = _Watch(receive)
@@ -239,8 +242,7 @@ class ProxyApp:
             answer.size,
             note="a websocket",
         )
-        self._access_log.write(entry)
-        self._traffic.count(entry)
+        self._account_for(entry)
 
     async def _fail(self, answer: ClientAnswer, scope: dict[str, Any], message: str, *, status: int = 500) -> None:
         # After the head only the missing end of the body can tell the client that something went wrong.

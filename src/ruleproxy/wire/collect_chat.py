@@ -7,13 +7,11 @@ out).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from ruleproxy.wire.collect_stream import (
     CannotCollectError,
     Counted,
-    collect_with,
     put_in_order,
     read_event,
     say_unlike,
@@ -23,11 +21,6 @@ from ruleproxy.wire.half_characters import write_json
 
 # Strings that are told whole, and in every chunk the same.
 _NOT_JOINED = frozenset({"role", "id", "type", "name", "model"})
-
-
-def collect_chat(events: Iterable[StreamEvent]) -> bytes:
-    """The body of the non-streaming answer that these events tell. Raises `CannotCollectError`."""
-    return collect_with(ChatCollector(), events)
 
 
 class _Pieces(list[str]):

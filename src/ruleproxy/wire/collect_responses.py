@@ -6,18 +6,12 @@ done.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from ruleproxy.wire.collect_stream import CannotCollectError, Counted, collect_with, read_event
+from ruleproxy.wire.collect_stream import CannotCollectError, Counted, read_event
 from ruleproxy.wire.events import StreamEvent
 from ruleproxy.wire.fake_responses import ENDINGS
 from ruleproxy.wire.half_characters import write_json
-
-
-def collect_responses(events: Iterable[StreamEvent]) -> bytes:
-    """The body of the non-streaming answer that these events tell. Raises `CannotCollectError`."""
-    return collect_with(ResponseCollector(), events)
 
 
 class ResponseCollector:

@@ -51,11 +51,6 @@ def read_event(number: int, event: StreamEvent) -> dict[str, Any]:
     return data
 
 
-def collect_stream(events: Iterable[StreamEvent]) -> bytes:
-    """The body of the non-streaming answer that these events tell. Raises `CannotCollectError`."""
-    return collect_with(MessageCollector(), events)
-
-
 class Collector(Protocol):
     """Puts together what a stream tells, an event after the other."""
 
@@ -82,13 +77,6 @@ def say_unlike(error: Exception) -> str:
         case KeyError():
             return "it goes on with what was not begun"
     return "a member has another type than its format gives it"
-
-
-def collect_with(collector: Collector, events: Iterable[StreamEvent]) -> bytes:
-    """What a collector makes of a whole stream. Raises `CannotCollectError`."""
-    for event in events:
-        collector.take(event)
-    return collector.finish()
 
 
 class Counted:

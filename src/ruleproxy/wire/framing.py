@@ -7,7 +7,7 @@ What an answer is shows in its first bytes. Gateways send streams without a cont
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -48,10 +48,6 @@ class Framing:
         if not event.raw:
             return self._new(event.type, event.data)
         return self._respell(event.raw, event.type, event.data) if event.edited else event.raw
-
-    def encode_all(self, events: Iterable[StreamEvent]) -> bytes:
-        """The bytes of a stream of such events."""
-        return b"".join(map(self.encode, events))
 
     def encode_foreign(self, item: StreamEvent | Filler) -> bytes:
         """The bytes of what was decoded from another framing.
