@@ -199,18 +199,6 @@ def test_a_converted_stream_that_begins_with_an_error_has_a_status(
     assert status == 429
 
 
-@pytest.mark.parametrize(("way", "server"), [("fake", "modes"), ("streamed", "bedrock-to-messages")])
-def test_a_stream_that_is_made_for_boto_has_what_its_model_requires(
-    servers: dict[str, ServerProcess], way: str, server: str
-) -> None:
-    """`contentType` comes from a header of its own, which only Bedrock sends."""
-    body = json.dumps({"anthropic_version": "bedrock-2023-05-31", "max_tokens": 16, "messages": []})
-    with closing(make_boto(servers[server].url, {"x-mode": way})) as client:
-        given = client.invoke_model_with_response_stream(modelId=BEDROCK_MODEL, body=body)
-        given["body"].close()
-    assert given["contentType"] == "application/json"
-
-
 @pytest.mark.parametrize(
     ("client", "pack", "kind", "status"),
     [
@@ -237,14 +225,15 @@ def test_an_error_has_the_status_of_the_format_that_the_client_speaks(
 
 
 @pytest.mark.parametrize(("way", "server"), [("fake", "modes"), ("streamed", "bedrock-to-messages")])
-def test_a_stream_that_is_made_for_boto_ends_with_bedrocks_metrics(
+def test_a_stream_that_is_made_for_boto_has_what_its_model_requires(
     servers: dict[str, ServerProcess], way: str, server: str
 ) -> None:
-    """langchain-aws counts by nothing else."""
+    """`contentType` from a header that only Bedrock sends, and metrics at its end, by which langchain-aws counts."""
     body = json.dumps({"anthropic_version": "bedrock-2023-05-31", "max_tokens": 16, "messages": []})
     with closing(make_boto(servers[server].url, {"x-mode": way})) as client:
         given = client.invoke_model_with_response_stream(modelId=BEDROCK_MODEL, body=body)
         *_, last = [json.loads(part["chunk"]["bytes"]) for part in given["body"]]
+    assert given["contentType"] == "application/json"
     assert last["amazon-bedrock-invocationMetrics"] == {"inputTokenCount": 7, "outputTokenCount": 9}
 
 
@@ -252,7 +241,7 @@ def test_a_stream_that_is_made_for_boto_ends_with_bedrocks_metrics(
 def test_a_whole_answer_that_is_made_for_boto_has_its_counts_in_headers(
     servers: dict[str, ServerProcess], way: str, server: str
 ) -> None:
-    """langchain-aws counts by nothing else."""
+    """`contentType` from a header that only Bedrock sends, and metrics at its end, by which langchain-aws counts."""
     body = json.dumps({"anthropic_version": "bedrock-2023-05-31", "max_tokens": 16, "messages": []})
     with closing(make_boto(servers[server].url, {"x-mode": way})) as client:
         given = client.invoke_model(modelId=BEDROCK_MODEL, body=body)
