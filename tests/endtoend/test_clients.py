@@ -241,7 +241,7 @@ def test_a_stream_that_is_made_for_boto_has_what_its_model_requires(
 def test_a_whole_answer_that_is_made_for_boto_has_its_counts_in_headers(
     servers: dict[str, ServerProcess], way: str, server: str
 ) -> None:
-    """`contentType` from a header that only Bedrock sends, and metrics at its end, by which langchain-aws counts."""
+    """langchain-aws counts by nothing else."""
     body = json.dumps({"anthropic_version": "bedrock-2023-05-31", "max_tokens": 16, "messages": []})
     with closing(make_boto(servers[server].url, {"x-mode": way})) as client:
         given = client.invoke_model(modelId=BEDROCK_MODEL, body=body)
